@@ -1,0 +1,233 @@
+"""The server's static configuration: code defaults < TOML file < environment < flags.
+
+``config/default.toml`` is the manual: it holds every key with its default, and a test keeps
+it equal to these models. Environment names join the path with two underscores, as in
+``LIGHTMILL_SERVER__PORT=9000``. A name or a file that does not exist is an error, never
+silently ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
+from pydantic_settings import SettingsConfigDict
+
+from lightmill.errors import ConfigError
+
+ENV_PREFIX = "LIGHTMILL_"
+ENV_DELIMITER = "__"
+
+Seconds = Annotated[float, Field(ge=0)]
+PositiveSeconds = Annotated[float, Field(gt=0)]
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerConfig(_Section):
+    """Where the HTTP server listens and whom it lets in."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    token: SecretStr | None = None
+    cors_origins: list[str] = Field(default_factory=list)
+    max_body_bytes: PositiveInt = 262_144
+    shutdown_timeout_s: PositiveSeconds = 5.0
+
+
+class SessionConfig(_Section):
+    """Life and limits of sessions."""
+
+    default_pipeline: str = "passthrough"
+    max_sessions: PositiveInt = 64
+    max_viewers: PositiveInt = 64
+    grace_s: Seconds = 15.0
+    idle_s: Seconds = 300.0
+    publisher_takeover: bool = True
+    apply_timeout_s: PositiveSeconds = 10.0
+    stats_interval_s: PositiveSeconds = 1.0
+
+
+class IceServer(_Section):
+    """One STUN or TURN server, as it is used here and handed to peers."""
+
+    urls: list[str] = Field(min_length=1)
+    username: str | None = None
+    credential: SecretStr | None = None
+
+
+class RtcConfig(_Section):
+    """How peers reach each other."""
+
+    ice_servers: list[IceServer] = Field(default_factory=list)
+    gather_timeout_s: PositiveSeconds = 1.0
+    connect_timeout_s: PositiveSeconds = 20.0
+    max_candidates: PositiveInt = 64
+
+
+class MediaConfig(_Section):
+    """Codecs, bit rates and queues of the media path."""
+
+    codec: Literal["auto", "h264", "vp8"] = "auto"
+    start_bitrate_bps: PositiveInt = 1_500_000
+    min_bitrate_bps: PositiveInt = 250_000
+    max_bitrate_bps: PositiveInt = 8_000_000
+    keyframe_interval_min_s: PositiveSeconds = 0.5
+    encoder_threads: int = Field(default=0, ge=0)
+    viewer_queue_packets: PositiveInt = 90
+    max_frame_age_s: PositiveSeconds = 0.05
+    max_dimension: PositiveInt = 4096
+    text_fps: float = Field(default=30.0, gt=0, le=120)
+    waiting_fps: float = Field(default=5.0, gt=0, le=30)
+
+
+class InferenceConfig(_Section):
+    """Where pipelines run."""
+
+    device: str = "auto"
+    cpu_threads: int = Field(default=0, ge=0)
+    vram_reserve_gb: float = Field(default=1.0, ge=0)
+    max_failures: PositiveInt = 10
+
+
+class PluginsConfig(_Section):
+    """Which plug-ins are loaded."""
+
+    enabled: bool = True
+    blocked: list[str] = Field(default_factory=list)
+
+
+class LogConfig(_Section):
+    """What the log shows."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(BaseSettings):
+    """The whole configuration, immutable once the server runs."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter=ENV_DELIMITER,
+        extra="forbid",
+        frozen=True,
+    )
+
+    server: ServerConfig = Field(default_factory=ServerConfig)
+    session: SessionConfig = Field(default_factory=SessionConfig)
+    rtc: RtcConfig = Field(default_factory=RtcConfig)
+    media: MediaConfig = Field(default_factory=MediaConfig)
+    inference: InferenceConfig = Field(default_factory=InferenceConfig)
+    plugins: PluginsConfig = Field(default_factory=PluginsConfig)
+    log: LogConfig = Field(default_factory=LogConfig)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read nothing by ourselves: `load_config` merges the layers and passes the result."""
+        return (init_settings,)
+
+
+def load_config(
+    path: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Config:
+    """Merge code defaults, the TOML file at ``path``, the environment and ``flags``.
+
+    ``flags`` is nested like the file; entries that are ``None`` count as not given.
+
+    Raises:
+        ConfigError: the file is missing or not TOML, a name is unknown, or a value is refused.
+    """
+    environ = os.environ if environ is None else environ
+    layers = (
+        _read_file(path) if path is not None else {},
+        _read_environment(environ),
+        _without_none(flags or {}),
+    )
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        _merge_into(merged, layer)
+    try:
+        return Config(**merged)
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from error
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"config file {path} does not exist; check --config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config file {path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"config file {path} cannot be read: {error.strerror}") from error
+
+
+class _MappedEnvSource(EnvSettingsSource):
+    """pydantic-settings' environment reader over a given mapping."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = {name.lower(): value for name, value in environ.items()}
+        super().__init__(Config)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._environ
+
+
+def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    known = {name.lower() for name in Config.model_fields}
+    for name in environ:
+        if not name.upper().startswith(ENV_PREFIX):
+            continue
+        section = name[len(ENV_PREFIX) :].split(ENV_DELIMITER)[0].lower()
+        if section not in known:
+            sections = ", ".join(sorted(known))
+            raise ConfigError(
+                f"environment variable {name} names no config section; sections are {sections}, "
+                f"and names look like {ENV_PREFIX}SERVER{ENV_DELIMITER}PORT"
+            )
+    return dict(_MappedEnvSource(environ)())
+
+
+def _without_none(layer: Mapping[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in layer.items():
+        if isinstance(value, Mapping):
+            kept[key] = _without_none(value)  # pyright: ignore[reportUnknownArgumentType]
+        elif value is not None:
+            kept[key] = value
+    return kept
+
+
+def _merge_into(target: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    for key, value in layer.items():
+        below = target.get(key)
+        if isinstance(value, Mapping) and isinstance(below, dict):
+            _merge_into(below, value)  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            target[key] = value
+
+
+def _explain(error: ValidationError) -> str:
+    lines = [
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
+    ]
+    return "the configuration is refused: " + "; ".join(lines)

@@ -1,0 +1,150 @@
+"""The one error tree of Lightmill.
+
+::
+
+    LightmillError
+    ├── ConfigError             the server's configuration cannot be used
+    ├── InvalidInput            a caller's value is wrong; ``fields`` names each one
+    │   ├── InvalidSettings     ... in a pipeline's settings
+    │   └── InvalidDescription  ... in an SDP description or fragment
+    ├── NotFound                the named resource is not there
+    │   ├── PipelineNotFound
+    │   ├── SessionNotFound
+    │   └── PeerNotFound
+    ├── Conflict                the resource's present state forbids the request
+    │   ├── SessionExists
+    │   ├── PublisherPresent
+    │   └── PipelineUnavailable this machine cannot run that pipeline
+    ├── LimitReached            a configured limit is reached; try again later
+    ├── PipelineFailed          a pipeline raised while loading or running
+    ├── MediaError              a codec refused its input
+    └── Closed                  the queue, stage or session has ended
+
+Every message says what is wrong and what to do; ``code`` is stable and meant for programs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong value: ``field`` is its dotted path, ``message`` says what is accepted."""
+
+    field: str
+    message: str
+
+    def to_json(self) -> dict[str, str]:
+        return {"field": self.field, "message": self.message}
+
+
+class LightmillError(Exception):
+    """The root: everything that Lightmill raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+
+class ConfigError(LightmillError):
+    """The configuration is wrong; the message names the key and where it came from."""
+
+    code = "config"
+
+
+class InvalidInput(LightmillError):
+    """A caller sent values that cannot be used; nothing was changed by them."""
+
+    code = "invalid_input"
+
+    def __init__(self, message: str, fields: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(message)
+        self.fields = fields
+
+
+class InvalidSettings(InvalidInput):
+    """Settings that the pipeline's config class refuses."""
+
+    code = "invalid_settings"
+
+
+class InvalidDescription(InvalidInput):
+    """An SDP description or candidate fragment that cannot be negotiated."""
+
+    code = "invalid_sdp"
+
+
+class NotFound(LightmillError):
+    """The named resource does not exist, or no longer does."""
+
+    code = "not_found"
+
+
+class PipelineNotFound(NotFound):
+    """No pipeline has this id."""
+
+    code = "pipeline_not_found"
+
+
+class SessionNotFound(NotFound):
+    """No session has this name."""
+
+    code = "session_not_found"
+
+
+class PeerNotFound(NotFound):
+    """No peer has this id; it may have left already."""
+
+    code = "peer_not_found"
+
+
+class Conflict(LightmillError):
+    """The request is valid but does not fit the present state."""
+
+    code = "conflict"
+
+
+class SessionExists(Conflict):
+    """A session with this name is already there."""
+
+    code = "session_exists"
+
+
+class PublisherPresent(Conflict):
+    """The session has a publisher and takeover is switched off."""
+
+    code = "publisher_present"
+
+
+class PipelineUnavailable(Conflict):
+    """The pipeline exists, but this machine cannot run it; the message says why."""
+
+    code = "pipeline_unavailable"
+
+
+class LimitReached(LightmillError):
+    """A configured limit is reached; ``retry_after_s`` says when a new try makes sense."""
+
+    code = "limit_reached"
+
+    def __init__(self, message: str, retry_after_s: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class PipelineFailed(LightmillError):
+    """A pipeline raised while it was loading or running."""
+
+    code = "pipeline_failed"
+
+
+class MediaError(LightmillError):
+    """A codec or converter refused its input."""
+
+    code = "media"
+
+
+class Closed(LightmillError):
+    """The resource has been closed; nothing more comes out of it."""
+
+    code = "closed"
