@@ -1,0 +1,88 @@
+"""Heavy, read-only parts of pipelines: loaded once per device, shared, reference-counted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from dataclasses import dataclass, field
+
+import torch
+
+from lightmill.inference.executors import DeviceExecutors
+from lightmill.pipelines.config import BasePipelineConfig
+from lightmill.pipelines.contract import Pipeline
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[type[Pipeline], str, str]
+
+
+@dataclass(slots=True)
+class _Shared:
+    """One loaded set of components and the number of sessions that hold it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    loaded: bool = False
+    components: object | None = None
+    holders: int = 0
+
+
+class ComponentLease:
+    """A session's hold on shared components; `release` is idempotent."""
+
+    def __init__(self, store: ComponentStore, key: Key, components: object | None) -> None:
+        self._store = store
+        self._key: Key | None = key
+        self.components = components
+
+    def release(self) -> None:
+        if self._key is not None:
+            self._store.drop(self._key)
+            self._key = None
+            self.components = None
+
+
+class ComponentStore:
+    """Loads components on first use and forgets them with their last lease."""
+
+    def __init__(self, executors: DeviceExecutors) -> None:
+        self._executors = executors
+        self._shared: dict[Key, _Shared] = {}
+
+    async def acquire(
+        self, pipeline: type[Pipeline], config: BasePipelineConfig, device: torch.device
+    ) -> ComponentLease:
+        """Share or load what ``pipeline`` needs with these load parameters on ``device``."""
+        key = (pipeline, str(device), _load_key(config))
+        shared = self._shared.setdefault(key, _Shared())
+        shared.holders += 1
+        try:
+            async with shared.lock:
+                if not shared.loaded:
+                    shared.components = await self._executors.run(
+                        device, lambda: pipeline.load_components(config, device)
+                    )
+                    shared.loaded = True
+        except BaseException:
+            self.drop(key)
+            raise
+        return ComponentLease(self, key, shared.components)
+
+    def drop(self, key: Key) -> None:
+        """Give one hold back; the last one frees the components."""
+        shared = self._shared.get(key)
+        if shared is None:
+            return
+        shared.holders -= 1
+        if shared.holders <= 0:
+            del self._shared[key]
+            logger.debug("components of %s freed", key[0].__name__)
+
+    def __len__(self) -> int:
+        return len(self._shared)
+
+
+def _load_key(config: BasePipelineConfig) -> str:
+    values = config.model_dump(mode="json", include=set(type(config).load_params()))
+    return json.dumps(values, sort_keys=True)

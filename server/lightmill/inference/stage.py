@@ -1,0 +1,124 @@
+"""One pipeline instance of one session: frames in, frames out, in the device's thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import av
+import torch
+
+from lightmill.errors import PipelineFailed
+from lightmill.inference.components import ComponentLease
+from lightmill.media.frames import MediaFrame
+from lightmill.media.pixels import split_output, to_rgb_tensor, to_yuv420p
+from lightmill.pipelines.contract import Pipeline, Requirements
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What one call made: frames in display order, and their rate when the pipeline says it."""
+
+    frames: list[MediaFrame]
+    frame_rate: float | None
+
+
+class Stage:
+    """Wraps a `Pipeline`; every method here runs in the device's thread, one at a time."""
+
+    def __init__(
+        self,
+        pipeline: type[Pipeline],
+        settings: Mapping[str, Any],
+        device: torch.device,
+        lease: ComponentLease,
+    ) -> None:
+        self.pipeline_class = pipeline
+        self.device = device
+        self.wants_controls = "ctrl_input" in pipeline.get_config_class().model_fields
+        self._native = pipeline.accepts == "native"
+        self._lease = lease
+        self._pipeline = pipeline(device=device, components=lease.components, **settings)
+        self._first = True
+        self._closed = False
+
+    def prepare(self, settings: Mapping[str, Any], *, video: bool) -> Requirements | None:
+        """Ask how many frames the next chunk takes; ``None`` means none (text mode)."""
+        kwargs = dict(settings)
+        if video:
+            kwargs["video"] = True
+        return self._pipeline.prepare(**kwargs)
+
+    def process(
+        self, frames: list[MediaFrame], settings: Mapping[str, Any], controls: object | None
+    ) -> Chunk:
+        """Compute one chunk.
+
+        Raises:
+            PipelineFailed: the pipeline raised nothing, but its result cannot be used.
+            MediaError: a frame could not be converted.
+        """
+        kwargs = dict(settings)
+        kwargs["init_cache"] = self._first
+        if controls is not None:
+            kwargs["ctrl_input"] = controls
+        if frames:
+            kwargs["video"] = [self._take_in(frame) for frame in frames]
+        with torch.inference_mode():
+            result: object = self._pipeline(**kwargs)
+        self._first = False
+        video, frame_rate = _unpack(result, self.pipeline_class.__name__)
+        pictures = [self._give_out(picture) for picture in split_output(video)]
+        return Chunk(_stamp(pictures, frames, monotonic()), frame_rate)
+
+    def _take_in(self, frame: MediaFrame) -> object:
+        return frame.frame if self._native else to_rgb_tensor(frame.frame, self.device)
+
+    def _give_out(self, picture: torch.Tensor | av.VideoFrame) -> av.VideoFrame:
+        return picture if isinstance(picture, av.VideoFrame) else to_yuv420p(picture)
+
+    def close(self) -> None:
+        """Release the pipeline's state and its hold on shared components. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._pipeline.close()
+        except Exception:
+            logger.exception("%s raised while closing", self.pipeline_class.__name__)
+        self._lease.release()
+
+
+def _unpack(result: object, name: str) -> tuple[object, float | None]:
+    """Accept ``{"video": ...}`` and, as plug-ins in the wild do, the bare video."""
+    if not isinstance(result, Mapping):
+        if result is None:
+            raise PipelineFailed(f'{name} returned None; return {{"video": tensor}}')
+        return result, None
+    entries: Mapping[str, Any] = result  # pyright: ignore[reportUnknownVariableType]
+    if "video" not in entries:
+        raise PipelineFailed(f'{name} returned no "video"; it has {sorted(entries)}')
+    rate = entries.get("frame_rate")
+    return entries["video"], float(rate) if rate else None
+
+
+def _stamp(
+    pictures: list[av.VideoFrame], sources: list[MediaFrame], now: float
+) -> list[MediaFrame]:
+    """Give each output frame the arrival time of the input frame that it stands for."""
+    stamped: list[MediaFrame] = []
+    for index, picture in enumerate(pictures):
+        if sources:
+            source = sources[index * len(sources) // len(pictures)]
+            frame = MediaFrame(picture, source.arrival, source.epoch)
+            frame.dequeued = source.dequeued
+        else:
+            frame = MediaFrame(picture, now)
+        frame.inferred = now
+        stamped.append(frame)
+    return stamped
