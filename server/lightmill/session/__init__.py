@@ -1,1 +1,1 @@
-
+"""Sessions and their peers; aiortc lives here and nowhere else."""
