@@ -1,0 +1,269 @@
+"""One peer's life: negotiated once, connected or given up in time, closed completely."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from collections.abc import Awaitable
+from typing import Any, Protocol
+
+from aiortc import (
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
+from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
+from aiortc.mediastreams import MediaStreamError
+
+from lightmill.config import IceServer, RtcConfig
+from lightmill.errors import Closed, FieldError, InvalidDescription, LimitReached, PeerNotFound
+from lightmill.media.encode import EncodedPacket
+from lightmill.media.fanout import Subscription
+from lightmill.media.frames import MediaFrame
+from lightmill.session import aiortc_seam as seam
+from lightmill.session.broadcast import Broadcast
+from lightmill.session.control import ControlChannel, ControlTarget
+from lightmill.session.host import PeerRole
+from lightmill.session.ingest import ingest
+from lightmill.session.sdp import Candidate, Fragment, defer_mdns, parse_fragment
+
+logger = logging.getLogger(__name__)
+
+PREFERRED_CODEC = {"auto": "H264", "h264": "H264", "vp8": "VP8"}
+
+
+class PeerOwner(Protocol):
+    """The session, as its peer sees it."""
+
+    name: str
+    broadcast: Broadcast
+
+    def feed(self, peer: Peer, frame: MediaFrame) -> None: ...
+
+    def peer_changed(self, peer: Peer) -> None: ...
+
+    def peer_gone(self, peer: Peer, reason: str) -> None: ...
+
+    def channel_opened(self, peer: Peer) -> None: ...
+
+
+class PacketTrack(MediaStreamTrack):
+    """Hands a viewer's packets to aiortc, which only sends them."""
+
+    kind = "video"
+
+    def __init__(self, subscription: Subscription) -> None:
+        super().__init__()
+        self._subscription = subscription
+
+    async def recv(self) -> EncodedPacket:  # pyright: ignore[reportIncompatibleMethodOverride]
+        try:
+            return await self._subscription.recv()
+        except Closed as error:
+            self.stop()
+            raise MediaStreamError from error
+
+
+class Peer:
+    """Owns one `RTCPeerConnection` and every task that serves it."""
+
+    def __init__(
+        self, role: PeerRole, owner: PeerOwner, config: RtcConfig, control: ControlTarget | None
+    ) -> None:
+        self.id = secrets.token_hex(8)
+        self.role = role
+        self.etag = ""
+        self.channel: ControlChannel | None = None
+        self.codec: str | None = None
+        self.sends_video = False
+        self.close_reason = "closed"
+        self._owner = owner
+        self._config = config
+        self._control = control
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._subscription: tuple[str, Subscription] | None = None
+        self._n_candidates = 0
+        self._ufrag = ""
+        self._closed = False
+        self._closing: asyncio.Task[None] | None = None
+        self._pc = RTCPeerConnection(
+            RTCConfiguration(
+                iceServers=[_ice_server(server) for server in config.ice_servers],
+                bundlePolicy=RTCBundlePolicy.MAX_BUNDLE,
+            )
+        )
+        self._pc.on("track", self._on_track)
+        self._pc.on("datachannel", self._on_channel)
+        self._pc.on("connectionstatechange", self._on_state)
+
+    @property
+    def state(self) -> str:
+        return self._pc.connectionState
+
+    @property
+    def watches(self) -> bool:
+        return self._subscription is not None
+
+    async def negotiate(self, sdp: str, codec: str) -> str:
+        """Answer an offer; ``codec`` is the configured preference.
+
+        Raises:
+            InvalidDescription: aiortc cannot negotiate the offer; the peer is closed.
+        """
+        text, deferred = defer_mdns(sdp)
+        try:
+            await self._pc.setRemoteDescription(RTCSessionDescription(text, "offer"))
+            self._add_output(PREFERRED_CODEC[codec])
+            await self._pc.setLocalDescription(await self._pc.createAnswer())
+        except (ValueError, KeyError, IndexError, AttributeError, AssertionError, TypeError,
+                OperationError, InvalidStateError, InvalidAccessError) as error:
+            await self.aclose("negotiation failed")
+            message = f"the offer cannot be negotiated: {error or type(error).__name__}"
+            raise InvalidDescription(
+                message, (FieldError("sdp", "offer H.264 or VP8 video with ICE and DTLS (BUNDLE)"),)
+            ) from error
+        except BaseException:
+            await self.aclose("negotiation failed")
+            raise
+        self._ufrag = _ufrag(text)
+        self.etag = hashlib.sha256(f"{self.id}{self._ufrag}".encode()).hexdigest()[:16]
+        self.spawn(self._add(deferred))
+        self.spawn(self._give_up())
+        return self._pc.localDescription.sdp
+
+    def _add_output(self, preferred: str) -> None:
+        """Attach our packets to the first video section that the remote receives on."""
+        for transceiver in self._pc.getTransceivers():
+            if transceiver.kind != "video":
+                seam.discard_media(transceiver.receiver)
+                continue
+            seam.prefer_codec(transceiver, preferred)
+            self.codec = self.codec or seam.negotiated_codec(transceiver)
+            receives = seam.offers_to_receive(transceiver)
+            if receives and self.role is not PeerRole.PUBLISHER and self._subscription is None:
+                self._send_on(transceiver)
+            if self.role is PeerRole.VIEWER:
+                transceiver.direction = "sendonly"
+
+    def _send_on(self, transceiver: RTCRtpTransceiver) -> None:
+        codec = seam.negotiated_codec(transceiver)
+        broadcast = self._owner.broadcast
+        subscription = broadcast.subscribe(codec)
+        self._subscription = (codec, subscription)
+        lane = broadcast.lane(codec)
+        sender = transceiver.sender
+        sender.replaceTrack(PacketTrack(subscription))
+        transceiver.direction = "sendonly" if self.role is PeerRole.VIEWER else "sendrecv"
+        encoder = seam.SenderEncoder(lane.packetiser, lambda bps: lane.estimate(self, bps))
+        seam.attach(sender, encoder, lane.gate.request)
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        if track.kind == "video" and self.role is not PeerRole.VIEWER and not self.sends_video:
+            self.sends_video = True
+            self.spawn(self._ingest(track))
+
+    async def _ingest(self, track: MediaStreamTrack) -> None:
+        await ingest(track, lambda frame: self._owner.feed(self, frame))
+
+    def _on_channel(self, channel: RTCDataChannel) -> None:
+        if channel.label == "control" and self.channel is None:
+            self.channel = ControlChannel(channel, self._control, self.spawn)
+            self._owner.channel_opened(self)
+
+    def _on_state(self) -> None:
+        logger.info("%s: %s %s is %s", self._owner.name, self.role, self.id, self.state)
+        if self.state in ("failed", "closed"):
+            self._leave("connection " + self.state)
+        else:
+            self._owner.peer_changed(self)
+
+    def _leave(self, reason: str) -> None:
+        if not self._closed:
+            self._owner.peer_gone(self, reason)
+
+    async def _give_up(self) -> None:
+        await asyncio.sleep(self._config.connect_timeout_s)
+        if self.state != "connected":
+            self._leave(f"not connected within {self._config.connect_timeout_s:g} s")
+
+    async def add_candidates(self, text: str) -> None:
+        """Add trickled candidates.
+
+        Raises:
+            InvalidDescription: the fragment is malformed or asks for an ICE restart.
+            LimitReached: the peer sent more than ``rtc.max_candidates``.
+        """
+        if self._closed:
+            raise PeerNotFound(f"peer {self.id} has left")
+        fragment = parse_fragment(text)
+        if fragment.ufrag is not None and fragment.ufrag != self._ufrag:
+            raise InvalidDescription(
+                "ICE restart is not supported; open a new connection instead",
+                (FieldError("ice-ufrag", "must be that of the offer"),),
+            )
+        for candidate in fragment.candidates:
+            candidate.to_aiortc()
+        self._n_candidates += len(fragment.candidates)
+        if self._n_candidates > self._config.max_candidates:
+            raise LimitReached(f"more than {self._config.max_candidates} candidates; see rtc.max_candidates")
+        self.spawn(self._add(fragment))
+
+    async def _add(self, fragment: Fragment) -> None:
+        """Resolve and add candidates side by side; a name that does not resolve costs only itself."""
+        await asyncio.gather(*(self._add_one(candidate) for candidate in fragment.candidates))
+        if fragment.complete and not self._closed:
+            await self._pc.addIceCandidate(None)
+
+    async def _add_one(self, candidate: Candidate) -> None:
+        try:
+            await self._pc.addIceCandidate(candidate.to_aiortc())
+        except (ValueError, OSError, InvalidDescription) as error:
+            logger.info("%s: candidate ignored: %s", self._owner.name, error)
+
+    def spawn(self, work: Awaitable[None]) -> None:
+        """Own a task until it ends or the peer closes."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def push(self, message: dict[str, Any]) -> None:
+        if self.channel is not None:
+            self.channel.push(message)
+
+    async def aclose(self, reason: str = "closed") -> None:
+        """End tasks, subscription and connection; concurrent callers wait for the same end."""
+        if self._closing is None:
+            self._closed = True
+            self.close_reason = reason
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._subscription is not None:
+            codec, subscription = self._subscription
+            self._owner.broadcast.lane(codec).estimate(self, None)
+            await self._owner.broadcast.unsubscribe(codec, subscription)
+        await self._pc.close()
+
+
+def _ice_server(server: IceServer) -> RTCIceServer:
+    credential = server.credential.get_secret_value() if server.credential else None
+    return RTCIceServer(urls=server.urls, username=server.username, credential=credential)
+
+
+def _ufrag(sdp: str) -> str:
+    prefix = "a=ice-ufrag:"
+    return next((x.removeprefix(prefix).strip() for x in sdp.splitlines() if x.startswith(prefix)), "")
+
+
