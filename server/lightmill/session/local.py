@@ -1,0 +1,208 @@
+"""The host whose sessions live in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+from typing import Any
+
+import lightmill
+from lightmill.config import Config
+from lightmill.errors import LimitReached, PeerNotFound, SessionExists, SessionNotFound
+from lightmill.inference.components import ComponentStore
+from lightmill.inference.executors import DeviceExecutors, resolve_device
+from lightmill.pipelines.registry import PipelineRegistry
+from lightmill.session.host import PeerAnswer, PeerRequest, PeerRole, SessionRequest
+from lightmill.session.peer import Peer
+from lightmill.session.services import Services
+from lightmill.session.session import Session
+
+logger = logging.getLogger(__name__)
+
+
+class LocalSessionHost:
+    """Implements `SessionHost`: names to sessions, peer ids to peers, limits."""
+
+    def __init__(self, config: Config, registry: PipelineRegistry) -> None:
+        executors = DeviceExecutors(config.inference.cpu_threads)
+        self._config = config
+        self._services = Services(
+            config=config,
+            registry=registry,
+            executors=executors,
+            components=ComponentStore(executors),
+            encoders=ThreadPoolExecutor(
+                config.media.encoder_threads or os.cpu_count() or 1, thread_name_prefix="encode"
+            ),
+            device=resolve_device(config.inference.device),
+        )
+        self._sessions: dict[str, Session] = {}
+        self._opening: dict[str, asyncio.Lock] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._started = monotonic()
+        self._closed = False
+
+    async def start(self) -> None:
+        """Check what must be there before the first peer comes."""
+        self._services.registry.get(self._config.session.default_pipeline)
+
+    async def connect(self, request: PeerRequest) -> PeerAnswer:
+        name = request.session or _generated_name()
+        async with self._opening.setdefault(name, asyncio.Lock()):
+            try:
+                session = await self._session_for(name, request)
+                try:
+                    return await session.accept(request)
+                except BaseException:
+                    if not session.peers and not session.pinned and not session.waits_for_publisher:
+                        await self._end(session, "its first peer was refused")
+                    raise
+            finally:
+                self._forget_lock(name)
+
+    async def _session_for(self, name: str, request: PeerRequest) -> Session:
+        session = self._sessions.get(name)
+        if session is None:
+            return await self._open(name, request.pipeline, request.mode, request.settings, pinned=False)
+        if request.role is not PeerRole.VIEWER and session.differs(
+            request.pipeline, request.mode, request.settings
+        ):
+            await session.update(
+                pipeline=request.pipeline, mode=request.mode, settings=request.settings or None
+            )
+        return session
+
+    async def _open(
+        self, name: str, pipeline: str | None, mode: str | None, settings: Mapping[str, Any], *, pinned: bool
+    ) -> Session:
+        if self._closed:
+            raise LimitReached("the server is shutting down")
+        if len(self._sessions) >= self._config.session.max_sessions:
+            raise LimitReached(
+                f"{len(self._sessions)} sessions are open, the most that session.max_sessions allows"
+            )
+        session = Session(name, self._services, pinned=pinned, on_end=self._end_soon)
+        self._sessions[name] = session
+        try:
+            await session.production.switch(pipeline, mode, settings)
+        except BaseException:
+            await self._end(session, "it could not start")
+            raise
+        return session
+
+    async def create_session(self, request: SessionRequest) -> dict[str, Any]:
+        name = request.name or _generated_name()
+        async with self._opening.setdefault(name, asyncio.Lock()):
+            try:
+                if name in self._sessions:
+                    raise SessionExists(f"session {name} exists; choose another name or PATCH it")
+                session = await self._open(
+                    name, request.pipeline, request.mode, request.settings, pinned=True
+                )
+                session.start_idle_countdown()
+                return session.describe()
+            finally:
+                self._forget_lock(name)
+
+    def _forget_lock(self, name: str) -> None:
+        lock = self._opening.get(name)
+        if lock is not None and not getattr(lock, "_waiters", None):
+            self._opening.pop(name, None)
+
+    async def add_candidates(self, peer: str, fragment: str, etag: str | None) -> None:
+        await self._find(peer)[1].add_candidates(fragment)
+
+    def etag(self, peer: str) -> str:
+        return self._find(peer)[1].etag
+
+    def role(self, peer: str) -> PeerRole:
+        return self._find(peer)[1].role
+
+    async def disconnect(self, peer: str) -> None:
+        await self._find(peer)[0].leave(peer)
+
+    def _find(self, peer_id: str) -> tuple[Session, Peer]:
+        for session in self._sessions.values():
+            peer = session.peers.get(peer_id)
+            if peer is not None:
+                return session, peer
+        raise PeerNotFound(f"no peer {peer_id}; it may have left, open a new connection")
+
+    def sessions(self) -> list[dict[str, Any]]:
+        return [session.describe() for session in self._sessions.values()]
+
+    def session(self, name: str) -> dict[str, Any]:
+        return self._get(name).describe()
+
+    async def update_session(
+        self,
+        name: str,
+        *,
+        pipeline: str | None = None,
+        mode: str | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        return await self._get(name).update(pipeline=pipeline, mode=mode, settings=settings)
+
+    async def update_settings(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
+        return await self._get(name).update_settings(settings)
+
+    async def snapshot(self, name: str) -> bytes:
+        return await self._get(name).snapshot()
+
+    async def end_session(self, name: str) -> None:
+        await self._end(self._get(name), "ended by request")
+
+    def _get(self, name: str) -> Session:
+        try:
+            return self._sessions[name]
+        except KeyError:
+            raise SessionNotFound(f"no session {name}; GET /sessions lists those that run") from None
+
+    def _end_soon(self, session: Session, reason: str) -> None:
+        task = asyncio.ensure_future(self._end(session, reason))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _end(self, session: Session, reason: str) -> None:
+        if self._sessions.get(session.name) is session:
+            del self._sessions[session.name]
+        await session.aclose(reason)
+
+    def ice_servers(self) -> list[dict[str, Any]]:
+        servers: list[dict[str, Any]] = []
+        for server in self._config.rtc.ice_servers:
+            entry: dict[str, Any] = {"urls": list(server.urls)}
+            if server.username is not None:
+                entry["username"] = server.username
+            if server.credential is not None:
+                entry["credential"] = server.credential.get_secret_value()
+            servers.append(entry)
+        return servers
+
+    def health(self) -> dict[str, Any]:
+        return {
+            "status": "ok",
+            "version": lightmill.__version__,
+            "uptime_s": round(monotonic() - self._started, 3),
+            "sessions": len(self._sessions),
+            "peers": sum(len(session.peers) for session in self._sessions.values()),
+        }
+
+    async def aclose(self) -> None:
+        self._closed = True
+        await asyncio.gather(
+            *(self._end(session, "the server stops") for session in list(self._sessions.values()))
+        )
+        await asyncio.gather(*self._ending)
+        await self._services.executors.aclose()
+        await asyncio.to_thread(self._services.encoders.shutdown)
+
+
+def _generated_name() -> str:
+    return f"session-{secrets.token_hex(4)}"

@@ -1,0 +1,25 @@
+"""What every session of this process shares."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+
+from lightmill.config import Config
+from lightmill.inference.components import ComponentStore
+from lightmill.inference.executors import DeviceExecutors
+from lightmill.pipelines.registry import PipelineRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Owned and closed by the host."""
+
+    config: Config
+    registry: PipelineRegistry
+    executors: DeviceExecutors
+    components: ComponentStore
+    encoders: ThreadPoolExecutor
+    device: torch.device

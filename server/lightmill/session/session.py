@@ -1,0 +1,308 @@
+"""One session's life: its production, at most one publisher, any number of viewers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any
+
+from lightmill.errors import LimitReached, NotFound, PeerNotFound, PublisherPresent
+from lightmill.media.frames import MediaFrame
+from lightmill.media.stills import encode_jpeg
+from lightmill.metrics import Rate
+from lightmill.session.broadcast import Broadcast
+from lightmill.session.host import PeerAnswer, PeerRequest, PeerRole
+from lightmill.session.peer import Peer
+from lightmill.session.production import Production
+from lightmill.session.services import Services
+
+logger = logging.getLogger(__name__)
+
+STALLED_AFTER_S = 2.0
+"""Without a frame for this long a publisher counts as silent."""
+FAREWELL_S = 0.05
+"""Time for the last message on the control channels to leave."""
+
+
+class Session:
+    """Created by the host, which also ends it; ``on_end`` asks the host to do so."""
+
+    def __init__(
+        self, name: str, services: Services, *, pinned: bool, on_end: Callable[[Session, str], None]
+    ) -> None:
+        self.name = name
+        self.pinned = pinned
+        self._services = services
+        self._config = services.config
+        self._on_end = on_end
+        self._created = monotonic()
+        self._peers: dict[str, Peer] = {}
+        self._publisher: Peer | None = None
+        self._was_published = False
+        self._input = Rate()
+        self._n_frames = 0
+        self._frame_at: float | None = None
+        self._frame_size: tuple[int, int] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._end_timer: asyncio.TimerHandle | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self.broadcast = Broadcast(
+            self._config.media, services.encoders, self._card, self._viewers_changed
+        )
+        self.production = Production(name, services, self.broadcast.playout, self._announce)
+        self._spawn(self._report())
+
+    @property
+    def peers(self) -> dict[str, Peer]:
+        return self._peers
+
+    @property
+    def n_viewers(self) -> int:
+        return sum(peer.watches for peer in self._peers.values())
+
+    @property
+    def waits_for_publisher(self) -> bool:
+        """Whether the countdown to the end runs, and a publisher may still come back."""
+        return self._end_timer is not None
+
+    def start_idle_countdown(self) -> None:
+        """End a session that was created ahead and that nobody joins."""
+        self._let_go()
+
+    def differs(self, pipeline: str | None, mode: str | None, settings: dict[str, Any]) -> bool:
+        """Whether these wishes ask for something else than what runs."""
+        production = self.production
+        return (
+            pipeline not in (None, production.pipeline_id)
+            or mode not in (None, production.mode)
+            or bool(settings)
+        )
+
+    async def accept(self, request: PeerRequest) -> PeerAnswer:
+        """Negotiate a peer; a refused offer leaves the session as it was.
+
+        Raises:
+            PublisherPresent: there is a publisher, and ``session.publisher_takeover`` is off.
+            LimitReached: ``session.max_viewers`` are here already.
+            InvalidDescription: the offer cannot be negotiated.
+        """
+        publishes = request.role is not PeerRole.VIEWER
+        if publishes and self._publisher and not self._config.session.publisher_takeover:
+            raise PublisherPresent(
+                f"{self.name} has a publisher; stop it first or set session.publisher_takeover"
+            )
+        if request.role is not PeerRole.PUBLISHER and self.n_viewers >= self._config.session.max_viewers:
+            raise LimitReached(f"{self.name} has {self.n_viewers} viewers; see session.max_viewers")
+        peer = Peer(request.role, self, self._config.rtc, self if publishes else None)
+        self._peers[peer.id] = peer
+        try:
+            sdp = await peer.negotiate(request.sdp, self._config.media.codec)
+        except BaseException:
+            self._peers.pop(peer.id, None)
+            raise
+        self._keep()
+        if publishes:
+            await self._install(peer)
+        self._announce()
+        return PeerAnswer(sdp, self.name, peer.id, peer.etag)
+
+    async def _install(self, peer: Peer) -> None:
+        """Make ``peer`` the publisher; one that was there is closed: the newest wins."""
+        old, self._publisher = self._publisher, peer
+        self._was_published = True
+        if old is not None:
+            self._peers.pop(old.id, None)
+            old.push({"type": "ended", "reason": "another publisher took over"})
+            await old.aclose("taken over")
+
+    def feed(self, peer: Peer, frame: MediaFrame) -> None:
+        """Take a frame of the present publisher."""
+        if peer is not self._publisher:
+            return
+        now = frame.arrival
+        if self._frame_at is None or now - self._frame_at > STALLED_AFTER_S:
+            asyncio.get_running_loop().call_soon(self._announce)
+        self._n_frames += 1
+        self._frame_at = now
+        self._frame_size = (frame.frame.width, frame.frame.height)
+        self._input.tick(now)
+        self.production.feed(frame)
+
+    def peer_changed(self, peer: Peer) -> None:
+        self._announce()
+
+    def peer_gone(self, peer: Peer, reason: str) -> None:
+        """A connection broke: its place is kept for ``session.grace_s``."""
+        self._spawn(self._remove(peer, reason, wanted=False))
+
+    async def leave(self, peer_id: str) -> None:
+        """A peer says goodbye."""
+        peer = self._peers.get(peer_id)
+        if peer is None:
+            raise PeerNotFound(f"peer {peer_id} has left {self.name}")
+        await self._remove(peer, "left", wanted=True)
+
+    async def _remove(self, peer: Peer, reason: str, *, wanted: bool) -> None:
+        if self._peers.pop(peer.id, None) is None:
+            return
+        logger.info("%s: %s %s: %s", self.name, peer.role, peer.id, reason)
+        was_publisher = peer is self._publisher
+        if was_publisher:
+            self._publisher = None
+            self._frame_at = None
+        await peer.aclose(reason)
+        self._announce()
+        if not self._peers and (wanted or not was_publisher) and not self.pinned:
+            self._on_end(self, "everybody left")
+        elif not self._peers or was_publisher:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Start the countdown to the end: grace for a lost publisher, idle time when pinned."""
+        limits = self._config.session
+        if self.pinned and (self._peers or not limits.idle_s):
+            return
+        delay = limits.idle_s if self.pinned else limits.grace_s
+        reason = "idle" if self.pinned else f"the publisher did not come back within {delay:g} s"
+        self._keep()
+        self._end_timer = asyncio.get_running_loop().call_later(
+            delay, self._on_end, self, reason
+        )
+
+    def _keep(self) -> None:
+        if self._end_timer is not None:
+            self._end_timer.cancel()
+            self._end_timer = None
+
+    async def update(
+        self, *, pipeline: str | None, mode: str | None, settings: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        await self.production.switch(pipeline, mode, settings)
+        return self.describe()
+
+    async def update_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
+        return await self.production.update_settings(settings)
+
+    def control(self, keys: list[str], dx: float, dy: float) -> None:
+        self.production.controls.update(keys, dx, dy)
+
+    async def snapshot(self) -> bytes:
+        """The newest processed picture as JPEG. Raises `NotFound` before the first."""
+        last = self.broadcast.last
+        if last is None:
+            raise NotFound(f"{self.name} has no picture yet; try again when it is live")
+        return await asyncio.to_thread(encode_jpeg, last.frame)
+
+    @property
+    def state(self) -> str:
+        production = self.production
+        if production.failed:
+            return "failed"
+        if production.mode is None:
+            return "loading"
+        if production.mode == "text":
+            return "live" if self.n_viewers else "paused"
+        if self._publisher is None:
+            return "grace" if self._was_published else "waiting"
+        fresh = self._frame_at is not None and monotonic() - self._frame_at < STALLED_AFTER_S
+        return "live" if fresh else "waiting"
+
+    def _card(self) -> tuple[str, list[str]] | None:
+        """Title and lines to show while there is no picture."""
+        cards = {
+            "loading": ("Loading", "The pipeline is being loaded."),
+            "waiting": ("Waiting for the publisher", "The picture starts by itself."),
+            "grace": ("The publisher left", "Its return is awaited."),
+            "failed": ("The pipeline failed", self.production.error or ""),
+        }
+        card = cards.get(self.state)
+        return (card[0], [self.name, card[1]]) if card else None
+
+    def describe(self) -> dict[str, Any]:
+        """The SESSION of ``docs/protocol.md``."""
+        now, broadcast, publisher = monotonic(), self.broadcast, self._publisher
+        last = broadcast.last.frame if broadcast.last else None
+        return {
+            "name": self.name,
+            "state": self.state,
+            "pipeline": self.production.pipeline_id,
+            "mode": self.production.mode,
+            "settings": self.production.settings_json(),
+            "revision": self.production.revision,
+            "error": self.production.error,
+            "warnings": [],
+            "publisher": publisher
+            and {
+                "peer": publisher.id,
+                "role": str(publisher.role),
+                "state": publisher.state,
+                "codec": publisher.codec,
+            },
+            "viewers": self.n_viewers,
+            "created_s_ago": round(now - self._created, 3),
+            "input": {
+                "width": self._frame_size and self._frame_size[0],
+                "height": self._frame_size and self._frame_size[1],
+                "fps": _rounded(self._input.value(now)),
+                "frames": self._n_frames,
+                "dropped": self.production.dropped,
+            },
+            "output": {
+                "width": last and last.width,
+                "height": last and last.height,
+                "fps": _rounded(broadcast.rate.value(now)),
+                "frames": broadcast.frames,
+                "codecs": [lane.codec for lane in broadcast.lanes],
+                "bitrate_bps": max((lane.bitrate_bps for lane in broadcast.lanes), default=None),
+            },
+            "latency_ms": {name: window.summary() for name, window in broadcast.latency.items()},
+        }
+
+    def channel_opened(self, peer: Peer) -> None:
+        peer.push({"type": "state", "session": self.describe()})
+
+    def _announce(self) -> None:
+        self._push({"type": "state", "session": self.describe()})
+
+    def _push(self, message: dict[str, Any]) -> None:
+        for peer in self._peers.values():
+            peer.push(message)
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.session.stats_interval_s)
+            self._announce()
+
+    def _viewers_changed(self, count: int) -> None:
+        self.production.set_demand(count > 0)
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def aclose(self, reason: str) -> None:
+        """Tell everybody, close every peer, stop computing. Idempotent."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(reason))
+        await asyncio.shield(self._closing)
+
+    async def _close(self, reason: str) -> None:
+        self._keep()
+        if any(peer.channel for peer in self._peers.values()):
+            self._push({"type": "ended", "reason": reason})
+            await asyncio.sleep(FAREWELL_S)
+        peers, self._peers = list(self._peers.values()), {}
+        await asyncio.gather(*(peer.aclose(reason) for peer in peers))
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.production.aclose()
+        await self.broadcast.aclose()
+        logger.info("%s: ended: %s", self.name, reason)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
