@@ -1,0 +1,99 @@
+"""Pipelines that make timing and failure visible. They record what they were given."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+
+from lightmill import BasePipelineConfig, ModeDefaults, Pipeline, Requirements, ui_field_config
+
+
+class SlowConfig(BasePipelineConfig):
+    pipeline_id: ClassVar[str] = "test-slow"
+    pipeline_name: ClassVar[str] = "Slow"
+    modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    delay_ms: int = Field(100, ge=0, le=5000, json_schema_extra=ui_field_config())
+    level: int = Field(0, ge=0, le=1000, json_schema_extra=ui_field_config())
+
+
+class Slow(Pipeline):
+    """Needs ``delay_ms`` a frame; ``calls`` holds (time, level) of every call."""
+
+    calls: ClassVar[list[tuple[float, int]]] = []
+
+    @classmethod
+    def get_config_class(cls) -> type[SlowConfig]:
+        return SlowConfig
+
+    def prepare(self, **kwargs: Any) -> Requirements | None:
+        return Requirements(input_size=1)
+
+    def __call__(self, **kwargs: Any) -> dict[str, Any]:
+        self.calls.append((time.monotonic(), kwargs["level"]))
+        time.sleep(kwargs["delay_ms"] / 1000)
+        return {"video": torch.cat(kwargs["video"])}
+
+
+class FaultyConfig(BasePipelineConfig):
+    pipeline_id: ClassVar[str] = "test-faulty"
+    pipeline_name: ClassVar[str] = "Faulty"
+    modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    fail: bool = Field(True, json_schema_extra=ui_field_config())
+    fail_load: bool = Field(False, json_schema_extra=ui_field_config(is_load_param=True))
+
+
+class Faulty(Pipeline):
+    """Raises where it is told to."""
+
+    @classmethod
+    def get_config_class(cls) -> type[FaultyConfig]:
+        return FaultyConfig
+
+    @classmethod
+    def load_components(cls, config: BasePipelineConfig, device: torch.device) -> object | None:
+        if getattr(config, "fail_load"):
+            raise RuntimeError("no weights here")
+        return None
+
+    def prepare(self, **kwargs: Any) -> Requirements | None:
+        return Requirements(input_size=1)
+
+    def __call__(self, **kwargs: Any) -> dict[str, Any]:
+        if kwargs["fail"]:
+            raise ValueError("told to fail")
+        return {"video": torch.cat(kwargs["video"])}
+
+
+class CounterConfig(BasePipelineConfig):
+    pipeline_id: ClassVar[str] = "test-counter"
+    pipeline_name: ClassVar[str] = "Counter"
+    modes: ClassVar[dict[str, ModeDefaults]] = {
+        "text": ModeDefaults(default=True),
+        "video": ModeDefaults(),
+    }
+    shade: int = Field(0, ge=0, le=255, json_schema_extra=ui_field_config())
+
+
+class Counter(Pipeline):
+    """Grey pictures of ``shade``; ``calls`` holds the shade of every call, text or video."""
+
+    calls: ClassVar[list[int]] = []
+
+    @classmethod
+    def get_config_class(cls) -> type[CounterConfig]:
+        return CounterConfig
+
+    def prepare(self, **kwargs: Any) -> Requirements | None:
+        return Requirements(input_size=1) if kwargs.get("video") else None
+
+    def __call__(self, **kwargs: Any) -> dict[str, Any]:
+        self.calls.append(kwargs["shade"])
+        if "video" in kwargs:
+            return {"video": torch.cat(kwargs["video"])}
+        return {"video": torch.full((1, 240, 320, 3), kwargs["shade"], dtype=torch.uint8)}
+
+
+TEST_PIPELINES = [Slow, Faulty, Counter]
