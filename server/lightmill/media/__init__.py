@@ -1,1 +1,1 @@
-
+"""Frames, queues, codecs, playout and fan-out; PyAV lives here."""

@@ -156,7 +156,7 @@ class Broadcast:
         self._viewers -= 1
         self._on_viewers(self._viewers)
         lane = self._lanes.get(codec)
-        if lane is not None and not lane.fanout.viewers:
+        if lane is not None and not len(lane.fanout):
             del self._lanes[codec]
             await lane.aclose()
 
@@ -188,7 +188,7 @@ class Broadcast:
             else:
                 continue
             for lane in self._lanes.values():
-                if text is not None or lane.gate.wanted:
+                if text is not None or lane.gate.requested:
                     lane.offer(frame)
 
     def _card_size(self) -> tuple[int, int]:

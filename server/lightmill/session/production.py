@@ -69,7 +69,7 @@ class Production:
 
     @property
     def dropped(self) -> int:
-        return self._runner.queue.dropped if self._runner else 0
+        return self._runner.queue.statistics().dropped if self._runner else 0
 
     def settings_json(self) -> dict[str, Any]:
         if self._plan is None or self._runner is None:

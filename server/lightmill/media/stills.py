@@ -1,0 +1,60 @@
+"""Still pictures: JPEG snapshots, and the card that viewers see while there is no video."""
+
+from __future__ import annotations
+
+import fractions
+from typing import cast
+
+import av
+import numpy as np
+from av.video.codeccontext import VideoCodecContext
+
+from lightmill.lettering import draw_text, text_size
+
+BACKGROUND = (17, 24, 33)
+ACCENT = (94, 179, 166)
+TITLE_COLOUR = (236, 241, 245)
+TEXT_COLOUR = (154, 168, 180)
+JPEG_QSCALE = 3
+"""FFmpeg's quantiser for MJPEG: 2 is the best, 31 the worst."""
+
+
+def encode_jpeg(frame: av.VideoFrame) -> bytes:
+    """Encode one frame as JPEG (full-range BT.601, as JFIF says)."""
+    context = cast("VideoCodecContext", av.CodecContext.create("mjpeg", "w"))
+    context.width, context.height = frame.width, frame.height
+    context.pix_fmt = "yuvj420p"
+    context.time_base = fractions.Fraction(1, 30)
+    context.qmin = context.qmax = JPEG_QSCALE
+    picture = frame.reformat(format="yuvj420p")
+    picture.pts = 0
+    picture.time_base = context.time_base
+    return b"".join(bytes(packet) for packet in [*context.encode(picture), *context.encode(None)])
+
+
+def waiting_card(
+    width: int, height: int, title: str, lines: list[str], phase: float
+) -> av.VideoFrame:
+    """A calm card with centred text and a bar that swings with ``phase`` (seconds)."""
+    width, height = max(width & ~1, 64), max(height & ~1, 64)
+    picture = np.empty((height, width, 3), np.uint8)  # (H, W, 3)
+    picture[:] = BACKGROUND
+    scale = max(1, width // 260)
+    texts = [(title, scale + 1, TITLE_COLOUR), *((line, scale, TEXT_COLOUR) for line in lines if line)]
+    y = height // 2 - sum(text_size(text, size)[1] + 6 * scale for text, size, _ in texts) // 2
+    for text, size, colour in texts:
+        fitted = _fit(text, size, width)
+        text_width, text_height = text_size(fitted, size)
+        draw_text(picture, fitted, (width - text_width) // 2, y, size, colour)
+        y += text_height + 6 * scale
+    bar = width // 8
+    swing = 0.5 - 0.5 * np.cos(phase * np.pi / 1.5)
+    x = int(width / 4 + swing * (width / 2 - bar))
+    picture[y + 4 * scale : y + 6 * scale, x : x + bar] = ACCENT
+    return av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+
+
+def _fit(text: str, scale: int, width: int) -> str:
+    while len(text) > 4 and text_size(text, scale)[0] > width - 8:
+        text = text[:-4] + "..."
+    return text
