@@ -1,1 +1,46 @@
+"""Lightmill: a real-time WebRTC media server for live AI video. These names are its public door."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightmill.hookspecs import hookimpl
+    from lightmill.pipelines.config import (
+        BasePipelineConfig,
+        CtrlInput,
+        ModeDefaults,
+        UsageType,
+        ui_field_config,
+    )
+    from lightmill.pipelines.contract import Pipeline, Requirements, prepare_for_mode
+
+__version__ = version("lightmill")
+
+__all__ = [
+    "BasePipelineConfig",
+    "CtrlInput",
+    "ModeDefaults",
+    "Pipeline",
+    "Requirements",
+    "UsageType",
+    "hookimpl",
+    "prepare_for_mode",
+    "ui_field_config",
+]
+
+_HOMES = {
+    "Pipeline": "pipelines.contract",
+    "Requirements": "pipelines.contract",
+    "hookimpl": "hookspecs",
+    "prepare_for_mode": "pipelines.contract",
+}
+
+
+def __getattr__(name: str) -> Any:  # Any: whatever the name stands for
+    """Import public names on first use, so that ``lightmill --help`` does not load torch."""
+    if name not in __all__:
+        raise AttributeError(f"module 'lightmill' has no attribute {name!r}")
+    return getattr(import_module(f"lightmill.{_HOMES.get(name, 'pipelines.config')}"), name)

@@ -1,0 +1,1 @@
+"""The pipeline contract and the built-in pipelines."""

@@ -1,0 +1,66 @@
+"""Moving things leave light behind; works on four frames at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+
+from lightmill.hookspecs import hookimpl
+from lightmill.pipelines.config import BasePipelineConfig, ModeDefaults, UsageType, ui_field_config
+from lightmill.pipelines.contract import Pipeline, Requirements
+
+INPUT_SIZE = 4
+
+
+class TrailsConfig(BasePipelineConfig):
+    """How long the light stays."""
+
+    pipeline_id: ClassVar[str] = "trails"
+    pipeline_name: ClassVar[str] = "Trails"
+    pipeline_description: ClassVar[str] = "Bright moving things leave fading trails."
+    usage: ClassVar[list[UsageType]] = [UsageType.POSTPROCESSOR]
+    modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+
+    decay: float = Field(
+        default=0.85, ge=0, le=0.99, description="Share of the light that lasts to the next frame",
+        json_schema_extra=ui_field_config(order=1, label="Decay"),
+    )  # fmt: skip
+
+
+class Trails(Pipeline):
+    """Keeps the glow between chunks; another resolution starts it anew."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._glow: torch.Tensor | None = None  # (H, W, 3) float, 0..255
+
+    @classmethod
+    def get_config_class(cls) -> type[TrailsConfig]:
+        return TrailsConfig
+
+    def prepare(self, **kwargs: Any) -> Requirements | None:
+        return Requirements(input_size=INPUT_SIZE)
+
+    def __call__(self, **kwargs: Any) -> dict[str, Any]:
+        frames: list[torch.Tensor] = []
+        for frame in kwargs["video"]:
+            light = frame[0].float()  # (H, W, 3)
+            if self._glow is None or self._glow.shape != light.shape or kwargs["init_cache"] and not frames:
+                self._glow = light
+            else:
+                self._glow = torch.maximum(light, self._glow * kwargs["decay"])
+            frames.append(self._glow.to(torch.uint8))
+        if len({frame.shape for frame in frames}) > 1:
+            return {"video": frames}
+        return {"video": torch.stack(frames)}  # (T, H, W, 3)
+
+    def close(self) -> None:
+        self._glow = None
+
+
+@hookimpl
+def register_pipelines(register: Callable[[type[Pipeline]], None]) -> None:
+    register(Trails)
