@@ -68,7 +68,6 @@ class RtcConfig(_Section):
     """How peers reach each other."""
 
     ice_servers: list[IceServer] = Field(default_factory=list)
-    gather_timeout_s: PositiveSeconds = 1.0
     connect_timeout_s: PositiveSeconds = 20.0
     max_candidates: PositiveInt = 64
 
@@ -84,7 +83,6 @@ class MediaConfig(_Section):
     encoder_threads: int = Field(default=0, ge=0)
     viewer_queue_packets: PositiveInt = 90
     max_frame_age_s: PositiveSeconds = 0.05
-    max_dimension: PositiveInt = 4096
     text_fps: float = Field(default=30.0, gt=0, le=120)
     waiting_fps: float = Field(default=5.0, gt=0, le=30)
 
@@ -94,7 +92,6 @@ class InferenceConfig(_Section):
 
     device: str = "auto"
     cpu_threads: int = Field(default=0, ge=0)
-    vram_reserve_gb: float = Field(default=1.0, ge=0)
     max_failures: PositiveInt = 10
 
 

@@ -23,6 +23,9 @@ from lightmill.session.aiortc_seam import Packetiser
 logger = logging.getLogger(__name__)
 
 CARD_SIZE = (640, 360)
+SEND_RATE_WINDOW_S = 0.5
+FILLED = 0.8
+"""Sending less than this share of an estimate means that the picture needs no more."""
 STILL_AFTER_S = 0.25
 """A picture this old is sent again when a viewer needs a keyframe."""
 
@@ -44,6 +47,8 @@ class Lane:
         self.bytes = 0
         self._config = config
         self._estimates: dict[object, int] = {}
+        self._sent_bps = 0.0
+        self._counted, self._counted_at = 0, monotonic()
         self._encoder = VideoEncoder(codec, config.start_bitrate_bps, config.max_bitrate_bps)
         self._pool = pool
         self._on_encoded = on_encoded
@@ -63,14 +68,23 @@ class Lane:
         self._arrived.set()
 
     def estimate(self, viewer: object, bitrate_bps: int | None) -> None:
-        """Take a viewer's REMB; the lowest one drives the encoder, within the limits."""
+        """Take a viewer's REMB; the lowest one drives the encoder, within the limits.
+
+        A receiver cannot see more room than the picture fills: while we send clearly less than
+        an estimate, it says nothing about the network and does not push us below the start rate.
+        """
         if bitrate_bps is None:
             self._estimates.pop(viewer, None)
-        else:
-            self._estimates[viewer] = bitrate_bps
-        if self._estimates:
-            low, high = self._config.min_bitrate_bps, self._config.max_bitrate_bps
-            self._encoder.bitrate_bps = max(low, min(high, *self._estimates.values()))
+            return
+        now = monotonic()
+        if now - self._counted_at >= SEND_RATE_WINDOW_S:
+            self._sent_bps = (self.bytes - self._counted) * 8 / (now - self._counted_at)
+            self._counted, self._counted_at = self.bytes, now
+        if self._sent_bps < FILLED * bitrate_bps:
+            bitrate_bps = max(bitrate_bps, self._config.start_bitrate_bps)
+        self._estimates[viewer] = bitrate_bps
+        low, high = self._config.min_bitrate_bps, self._config.max_bitrate_bps
+        self._encoder.bitrate_bps = max(low, min(high, *self._estimates.values()))
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

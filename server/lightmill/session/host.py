@@ -61,7 +61,7 @@ class SessionHost(Protocol):
         """Negotiate a peer, creating or joining its session."""
         ...
 
-    async def add_candidates(self, peer: str, fragment: str, etag: str | None) -> None:
+    async def add_candidates(self, peer: str, fragment: str) -> None:
         """Add the remote candidates of a ``trickle-ice-sdpfrag`` (RFC 8840).
 
         Raises:
@@ -76,6 +76,10 @@ class SessionHost(Protocol):
 
     def role(self, peer: str) -> PeerRole:
         """The peer's role. Raises `PeerNotFound`."""
+        ...
+
+    def session_of(self, peer: str) -> str:
+        """The name of the peer's session. Raises `PeerNotFound`."""
         ...
 
     async def disconnect(self, peer: str) -> None:

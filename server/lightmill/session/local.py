@@ -13,7 +13,15 @@ from typing import Any
 
 import lightmill
 from lightmill.config import Config
-from lightmill.errors import LimitReached, PeerNotFound, SessionExists, SessionNotFound
+from lightmill.errors import (
+    ConfigError,
+    LimitReached,
+    PeerNotFound,
+    PipelineNotFound,
+    PipelineUnavailable,
+    SessionExists,
+    SessionNotFound,
+)
 from lightmill.inference.components import ComponentStore
 from lightmill.inference.executors import DeviceExecutors, resolve_device
 from lightmill.pipelines.registry import PipelineRegistry
@@ -45,11 +53,11 @@ class LocalSessionHost:
         self._opening: dict[str, asyncio.Lock] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._started = monotonic()
+        try:
+            registry.get(config.session.default_pipeline)
+        except (PipelineNotFound, PipelineUnavailable) as error:
+            raise ConfigError(f"session.default_pipeline: {error}") from error
         self._closed = False
-
-    async def start(self) -> None:
-        """Check what must be there before the first peer comes."""
-        self._services.registry.get(self._config.session.default_pipeline)
 
     async def connect(self, request: PeerRequest) -> PeerAnswer:
         name = request.session or _generated_name()
@@ -114,7 +122,7 @@ class LocalSessionHost:
         if lock is not None and not getattr(lock, "_waiters", None):
             self._opening.pop(name, None)
 
-    async def add_candidates(self, peer: str, fragment: str, etag: str | None) -> None:
+    async def add_candidates(self, peer: str, fragment: str) -> None:
         await self._find(peer)[1].add_candidates(fragment)
 
     def etag(self, peer: str) -> str:
@@ -122,6 +130,9 @@ class LocalSessionHost:
 
     def role(self, peer: str) -> PeerRole:
         return self._find(peer)[1].role
+
+    def session_of(self, peer: str) -> str:
+        return self._find(peer)[0].name
 
     async def disconnect(self, peer: str) -> None:
         await self._find(peer)[0].leave(peer)

@@ -1,0 +1,101 @@
+"""Reading requests strictly: type, size, encoding, and every field by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, Literal, TypeVar
+
+from aiohttp import web
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from lightmill.errors import FieldError, InvalidInput
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME_RULE = "use 1 to 64 letters, digits, dots, dashes and underscores, starting with a letter or digit"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def checked_name(name: str) -> str:
+    """Return ``name`` or raise ``ValueError`` with the rule."""
+    if not NAME.fullmatch(name):
+        raise ValueError(NAME_RULE)
+    return name
+
+
+SessionName = Annotated[str, AfterValidator(checked_name)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SessionChoice(_Body):
+    """What ``PATCH /sessions/{name}`` takes."""
+
+    pipeline: str | None = None
+    mode: str | None = None
+    settings: dict[str, Any] | None = None
+
+
+class NewSession(SessionChoice):
+    """What ``POST /sessions`` takes."""
+
+    name: SessionName | None = None
+
+
+class Offer(SessionChoice):
+    """What ``POST /offer`` takes."""
+
+    sdp: str = Field(min_length=1)
+    type: Literal["offer"]
+    session: SessionName | None = None
+
+
+def path_name(request: web.Request) -> str:
+    """The session's name in the path. Raises `InvalidInput`."""
+    name = request.match_info["session"]
+    try:
+        return checked_name(name)
+    except ValueError as error:
+        message = f"{name[:80]!r} is no session name: {error}"
+        raise InvalidInput(message, (FieldError("session", str(error)),)) from error
+
+
+async def read_text(request: web.Request, content_type: str) -> str:
+    """The body as text of exactly this content type; 415, 413 or 400 otherwise."""
+    if request.content_type != content_type:
+        raise web.HTTPUnsupportedMediaType(
+            text=f"the body is {request.content_type}; send Content-Type: {content_type}"
+        )
+    try:
+        return (await request.read()).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise web.HTTPBadRequest(text="the body is not UTF-8; encode it so") from error
+
+
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """The body as a JSON object; an empty body counts as ``{}``."""
+    text = await read_text(request, "application/json")
+    try:
+        value: Any = json.loads(text) if text.strip() else {}
+    except (ValueError, RecursionError) as error:
+        raise web.HTTPBadRequest(text=f"the body is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise web.HTTPBadRequest(text="the body is not a JSON object; send {...}")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+async def read_model(request: web.Request, model: type[Model]) -> Model:
+    """The body as ``model``. Raises `InvalidInput` naming every wrong field."""
+    value = await read_object(request)
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        fields = tuple(
+            FieldError(".".join(str(part) for part in item["loc"]), item["msg"])
+            for item in error.errors()
+        )
+        summary = "; ".join(f"{field.field}: {field.message}" for field in fields)
+        raise InvalidInput(summary, fields) from error

@@ -1,0 +1,67 @@
+"""``/sessions``: list, create, look at, change, end."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from lightmill.errors import FieldError, InvalidInput
+from lightmill.session.host import SessionRequest
+from lightmill.signaling.bodies import NewSession, SessionChoice, path_name, read_model, read_object
+from lightmill.signaling.keys import HOST
+
+
+async def list_sessions(request: web.Request) -> web.Response:
+    return web.json_response({"sessions": request.app[HOST].sessions()})
+
+
+async def create_session(request: web.Request) -> web.Response:
+    body = await read_model(request, NewSession)
+    session = await request.app[HOST].create_session(
+        SessionRequest(body.name, body.pipeline, body.mode, body.settings or {})
+    )
+    headers = {"Location": f"/sessions/{session['name']}"}
+    return web.json_response(session, status=201, headers=headers)
+
+
+async def get_session(request: web.Request) -> web.Response:
+    return web.json_response(request.app[HOST].session(path_name(request)))
+
+
+async def patch_session(request: web.Request) -> web.Response:
+    body = await read_model(request, SessionChoice)
+    if not body.model_fields_set:
+        message = "name at least one of pipeline, mode and settings"
+        raise InvalidInput(message, (FieldError("pipeline", message),))
+    session = await request.app[HOST].update_session(
+        path_name(request), pipeline=body.pipeline, mode=body.mode, settings=body.settings
+    )
+    return web.json_response(session)
+
+
+async def patch_settings(request: web.Request) -> web.Response:
+    settings = await read_object(request)
+    return web.json_response(
+        await request.app[HOST].update_settings(path_name(request), settings)
+    )
+
+
+async def delete_session(request: web.Request) -> web.Response:
+    await request.app[HOST].end_session(path_name(request))
+    return web.Response(status=204)
+
+
+async def get_snapshot(request: web.Request) -> web.Response:
+    picture = await request.app[HOST].snapshot(path_name(request))
+    return web.Response(
+        body=picture, content_type="image/jpeg", headers={"Cache-Control": "no-store"}
+    )
+
+
+def register(app: web.Application) -> None:
+    app.router.add_get("/sessions", list_sessions)
+    app.router.add_post("/sessions", create_session)
+    app.router.add_get("/sessions/{session}", get_session)
+    app.router.add_patch("/sessions/{session}", patch_session)
+    app.router.add_delete("/sessions/{session}", delete_session)
+    app.router.add_patch("/sessions/{session}/settings", patch_settings)
+    app.router.add_get("/sessions/{session}/snapshot.jpg", get_snapshot)
