@@ -1,0 +1,134 @@
+"""WHIP in, WHEP out: waiting cards, grace, takeover, limits, clean ends."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+
+import psutil
+import pytest
+
+from tests.integration.peers import NumberedTrack
+from tests.integration.test_offer import mean, spread, wait_for_state, wait_for_watcher
+
+
+async def test_viewers_before_the_publisher_see_a_card_and_then_the_picture(http, peer):
+    viewers = [await peer(http).whep("show") for _ in range(2)]
+    for viewer in viewers:
+        await wait_for_watcher(viewer)
+        await viewer.watcher.frames(2)
+        assert mean(viewer.watcher.last) < 60  # the card is dark
+    await peer(http).whip("show", NumberedTrack())
+    for viewer in viewers:
+        await viewer.watcher.until(lambda watcher: spread(watcher.last) > 60)
+    session = await (await http.get("/sessions/show")).json()
+    assert session["viewers"] == 2 and session["publisher"]["role"] == "publisher"
+    assert session["output"]["codecs"] == ["H264"]
+
+
+async def test_a_publisher_that_comes_back_resumes_the_session(server, peer):
+    http = await server(session={"grace_s": 10})
+    publisher = await peer(http).whip("show", NumberedTrack(), "?pipeline=gray")
+    viewer = await peer(http).whep("show")
+    await wait_for_watcher(viewer)
+    await viewer.watcher.frames(5)
+    assert await publisher.delete() == 200
+    await wait_for_state(http, "show", "grace")
+    await viewer.watcher.frames(3)
+    await peer(http).whip("show", NumberedTrack())
+    session = await wait_for_state(http, "show", "live")
+    assert session["pipeline"] == "gray"
+    await viewer.watcher.frames(30)
+    assert viewer.pc.connectionState == "connected"
+
+
+async def test_grace_ends_the_session(server, peer):
+    http = await server(session={"grace_s": 0.3})
+    publisher = await peer(http).whip("show", NumberedTrack())
+    viewer = await peer(http).whep("show")
+    await wait_for_watcher(viewer)
+    await viewer.watcher.frames(3)
+    await publisher.delete()
+    await asyncio.wait_for(viewer.watcher.ended.wait(), 10)
+    assert (await http.get("/sessions/show")).status == 404
+
+
+async def test_the_newest_publisher_takes_over(http, peer):
+    first = await peer(http).offer(NumberedTrack(), session="show")
+    await first.control.ask(type="ping")
+    await peer(http).whip("show", NumberedTrack())
+    async with asyncio.timeout(10):
+        while not first.control.pushed:
+            await asyncio.sleep(0.02)
+    assert first.control.pushed[0] == {"type": "ended", "reason": "another publisher took over"}
+    await wait_for_state(http, "show", "live")
+
+
+async def test_takeover_can_be_switched_off(server, peer):
+    http = await server(session={"publisher_takeover": False})
+    await peer(http).whip("show", NumberedTrack())
+    with pytest.raises(AssertionError, match="publisher_present"):
+        await peer(http).whip("show", NumberedTrack())
+
+
+async def test_limits_answer_503(server, peer):
+    http = await server(session={"max_viewers": 1, "max_sessions": 1})
+    await peer(http).whep("show")
+    with pytest.raises(AssertionError, match="limit_reached"):
+        await peer(http).whep("show")
+    reply = await http.post("/sessions", json={"name": "other"})
+    assert reply.status == 503 and int(reply.headers["Retry-After"]) > 0
+
+
+async def test_trickle_etag_and_delete(http, peer):
+    publisher = await peer(http).whip("show", NumberedTrack())
+    kind = {"Content-Type": "application/trickle-ice-sdpfrag"}
+    ufrag = next(x for x in publisher.pc.localDescription.sdp.splitlines() if "ice-ufrag" in x)
+    good = (
+        f"{ufrag}\r\nm=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n"
+        "a=candidate:1 1 udp 2130706431 127.0.0.1 5000 typ host\r\na=end-of-candidates\r\n"
+    )
+    patch = lambda text, **headers: http.patch(publisher.resource, data=text, headers=kind | headers)  # noqa: E731
+    assert (await patch(good)).status == 204
+    assert (await patch(good, **{"If-Match": '"old"'})).status == 412
+    assert (await patch(good, **{"If-Match": "*"})).status == 422
+    assert (await patch(good.replace(ufrag, "a=ice-ufrag:new"))).status == 422
+    assert (await patch("a=candidate:nonsense")).status == 422
+    assert (await http.patch(publisher.resource, data=good)).status == 415
+    assert (await http.delete(publisher.resource.replace("whip", "whep"))).status == 404
+    assert (await http.get(publisher.resource)).status == 405
+    assert await publisher.delete() == 200
+    assert await publisher.delete() == 404
+
+
+@pytest.mark.slow
+async def test_fifty_sessions_leave_nothing_behind(http, peer):
+    process = psutil.Process()
+
+    async def one(number: int) -> None:
+        client = peer(http)
+        await client.offer(NumberedTrack(width=160, height=120), session=f"s{number}", numbered=False)
+        await wait_for_watcher(client)
+        await client.watcher.frames(2)
+        assert await client.delete() == 200
+        await client.aclose()
+
+    for number in range(5):
+        await one(number)
+    gc.collect()
+    await asyncio.sleep(0.5)
+    tasks, threads, sockets, rss = footprint(process)
+    for number in range(50):
+        await one(number)
+    gc.collect()
+    await asyncio.sleep(0.5)
+    after = footprint(process)
+    assert after[0] <= tasks and after[1] <= threads and after[2] <= sockets
+    assert after[3] - rss < 20e6
+    assert (await (await http.get("/sessions")).json())["sessions"] == []
+
+
+def footprint(process: psutil.Process) -> tuple[int, int, int, int]:
+    sockets = len(process.net_connections(kind="udp"))
+    return len(asyncio.all_tasks()), threading.active_count(), sockets, process.memory_info().rss
