@@ -1,0 +1,91 @@
+/** WebRTC connections: `/offer` (send and receive) and WHEP (watch). */
+import { getJson, postJson, request, token } from "./api.js";
+import { Control } from "./control.js";
+
+const GATHER_TIMEOUT_MS = 500;
+
+/** Events: `video` (detail: MediaStream), `gone` (the connection broke). */
+export class Peer extends EventTarget {
+  /** @type {RTCPeerConnection} */ #pc;
+  /** @type {RTCRtpTransceiver} */ #video;
+  #resource = "";
+  #closed = false;
+  /** @type {Control} */ control;
+  session = "";
+
+  /** @param {RTCConfiguration} configuration @param {RTCRtpTransceiverDirection} direction */
+  constructor(configuration, direction) {
+    super();
+    this.#pc = new RTCPeerConnection(configuration);
+    this.#video = this.#pc.addTransceiver("video", { direction });
+    this.control = new Control(this.#pc.createDataChannel("control"));
+    this.#pc.addEventListener("track", (event) => {
+      event.receiver.jitterBufferTarget = 0;
+      this.dispatchEvent(new CustomEvent("video", { detail: new MediaStream([event.track]) }));
+    });
+    this.#pc.addEventListener("connectionstatechange", () => {
+      const state = this.#pc.connectionState;
+      if (state === "failed" || (state === "disconnected" && !this.#closed)) {
+        this.dispatchEvent(new CustomEvent("gone"));
+      }
+    });
+  }
+
+  /** @param {RTCRtpTransceiverDirection} direction */
+  static async create(direction) {
+    return new Peer(await getJson("/ice-servers"), direction);
+  }
+
+  /** @param {MediaStreamTrack|null} track */
+  async sendTrack(track) {
+    await this.#video.sender.replaceTrack(track);
+  }
+
+  /** @param {Record<string, any>} wishes session, pipeline, mode, settings */
+  async offer(wishes) {
+    const answer = await postJson("/offer", { ...wishes, sdp: await this.#localSdp(), type: "offer" });
+    this.#resource = answer.resource;
+    this.session = answer.session;
+    await this.#pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+  }
+
+  /** @param {string} session */
+  async watch(session) {
+    const response = await request(`/whep/${encodeURIComponent(session)}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/sdp" },
+      body: await this.#localSdp(),
+    });
+    this.#resource = response.headers.get("Location") ?? "";
+    this.session = session;
+    await this.#pc.setRemoteDescription({ type: "answer", sdp: await response.text() });
+  }
+
+  async #localSdp() {
+    await this.#pc.setLocalDescription();
+    if (this.#pc.iceGatheringState !== "complete") {
+      await new Promise((resolve) => {
+        const timer = setTimeout(resolve, GATHER_TIMEOUT_MS);
+        this.#pc.addEventListener("icegatheringstatechange", () => {
+          if (this.#pc.iceGatheringState !== "complete") return;
+          clearTimeout(timer);
+          resolve(undefined);
+        });
+      });
+    }
+    return this.#pc.localDescription?.sdp ?? "";
+  }
+
+  /** Say goodbye and close; works while the page is being left. */
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.control.close();
+    this.#pc.close();
+    const bearer = token();
+    const headers = bearer ? { Authorization: `Bearer ${bearer}` } : undefined;
+    if (this.#resource) {
+      void fetch(this.#resource, { method: "DELETE", keepalive: true, headers }).catch(() => {});
+    }
+  }
+}
