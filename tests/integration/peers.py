@@ -108,7 +108,7 @@ class Watcher:
     async def until(self, condition: Any, timeout_s: float = 15) -> None:
         """Wait until ``condition(self)`` holds after some frame."""
         async with asyncio.timeout(timeout_s), self._news:
-            await self._news.wait_for(lambda: condition(self))
+            await self._news.wait_for(lambda: self.n_frames and condition(self))
 
     async def frames(self, count: int, timeout_s: float = 15) -> None:
         goal = self.n_frames + count

@@ -1,0 +1,248 @@
+/** The page: wires sources, pipelines, settings and the connection. */
+import { adoptToken, ApiError, getJson } from "./client/api.js";
+import { Latest } from "./client/latest.js";
+import { Peer } from "./client/peer.js";
+import "./components/control-pad.js";
+import { SettingsForm } from "./components/settings-form.js";
+import { cameras, openSource, SourceError } from "./sources.js";
+import { strings } from "./strings.js";
+import { renderState } from "./state-line.js";
+
+const RECONNECT_MS = [500, 1000, 2000, 5000];
+
+const element = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
+const form = /** @type {SettingsForm} */ (element("settings"));
+
+/** @type {Record<string, any>} */
+const pipelines = {};
+/** @type {Peer|null} */
+let peer = null;
+/** @type {import("./sources.js").Source|null} */
+let source = null;
+let attempt = 0;
+let wanted = false;
+
+const sender = new Latest(async (settings) => {
+  try {
+    const reply = await peer?.control.ask({ type: "settings", settings });
+    if (reply) form.confirm(reply.settings);
+  } catch (error) {
+    report(error);
+  }
+});
+
+/** @param {unknown} error */
+function report(error) {
+  if (error instanceof ApiError && form.refuse(error.fields)) return;
+  const known = error instanceof ApiError || error instanceof SourceError || error instanceof Error;
+  let text = known ? error.message : String(error);
+  if (error instanceof ApiError && error.status === 0 && error.code === "unreachable") text = strings.unreachable;
+  if (error instanceof ApiError && error.status === 401) text = strings.unauthorised;
+  say(text, "error");
+}
+
+/** @param {string} text @param {string} [kind] */
+function say(text, kind = "note") {
+  const messages = element("messages");
+  messages.textContent = text;
+  messages.dataset.kind = kind;
+}
+
+async function loadPipelines() {
+  const listing = await getJson("/pipelines");
+  const select = element("pipeline");
+  for (const pipeline of listing.pipelines) {
+    pipelines[pipeline.id] = pipeline;
+    const text = pipeline.available ? pipeline.name : `${pipeline.name} (${pipeline.reason ?? strings.unavailable})`;
+    const option = new Option(text, pipeline.id);
+    option.disabled = !pipeline.available;
+    select.add(option);
+  }
+  select.value = listing.default;
+  choosePipeline();
+}
+
+function choosePipeline() {
+  const pipeline = pipelines[element("pipeline").value];
+  element("about").textContent = pipeline.description;
+  const mode = element("mode");
+  mode.replaceChildren(...Object.keys(pipeline.modes).map((name) => new Option(name)));
+  mode.value = pipeline.default_mode;
+  mode.disabled = Object.keys(pipeline.modes).length < 2;
+  showForm();
+}
+
+function showForm() {
+  const pipeline = pipelines[element("pipeline").value];
+  form.show(pipeline, element("mode").value);
+  form.live = peer !== null;
+  element("controls").hidden = !pipeline.supports_controls;
+}
+
+/** Switch while live; the form shows what the server says is running. @param {Record<string, any>} wish */
+async function switchTo(wish) {
+  if (!peer) return;
+  try {
+    const reply = await peer.control.ask({ type: "session", ...wish });
+    follow(reply.session);
+    say("");
+  } catch (error) {
+    report(error);
+  }
+}
+
+/** @param {any} session */
+function follow(session) {
+  renderState(element("state"), session);
+  document.body.dataset.state = session.state;
+  const { pipeline, mode } = session;
+  if (pipeline && pipeline !== element("pipeline").value) {
+    element("pipeline").value = pipeline;
+    choosePipeline();
+  }
+  if (mode && mode !== element("mode").value) {
+    element("mode").value = mode;
+    showForm();
+  }
+  form.confirm(session.settings);
+  if (session.error) say(session.error, "error");
+}
+
+async function start() {
+  wanted = true;
+  element("start").disabled = true;
+  say(strings.connecting);
+  try {
+    const choice = { device: element("camera").value, file: element("file").files[0] ?? null };
+    source = await openSource(element("source").value, choice);
+    showPreview(source.stream);
+    await connect(form.changes);
+    say("");
+  } catch (error) {
+    stop();
+    report(error);
+  }
+}
+
+/** @param {Record<string, any>} settings */
+async function connect(settings) {
+  const opened = await Peer.create("sendrecv");
+  peer = opened;
+  opened.addEventListener("video", (event) => {
+    element("output").srcObject = /** @type {CustomEvent} */ (event).detail;
+  });
+  opened.addEventListener("gone", () => reconnect(opened));
+  opened.control.addEventListener("state", (event) => {
+    const detail = /** @type {CustomEvent} */ (event).detail;
+    if (peer === opened) follow(detail.session);
+  });
+  opened.control.addEventListener("ended", (event) => {
+    stop();
+    say(strings.ended(/** @type {CustomEvent} */ (event).detail.reason), "error");
+  });
+  await opened.sendTrack(source?.track ?? null);
+  const session = element("session").value.trim();
+  await opened.offer({
+    ...(session ? { session } : {}),
+    pipeline: element("pipeline").value,
+    mode: element("mode").value,
+    settings,
+  });
+  element("session").value = opened.session;
+  const link = element("watch-link");
+  link.href = `/watch/${encodeURIComponent(opened.session)}`;
+  link.hidden = false;
+  attempt = 0;
+  showLive(true);
+}
+
+/** @param {Peer} lost */
+async function reconnect(lost) {
+  if (peer !== lost || !wanted) return;
+  lost.close();
+  while (wanted) {
+    say(strings.lost, "error");
+    await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS[Math.min(attempt++, RECONNECT_MS.length - 1)]));
+    if (!wanted) return;
+    try {
+      await connect(form.changes);
+      say("");
+      return;
+    } catch (error) {
+      if (error instanceof ApiError && error.status >= 400 && error.status < 500) {
+        stop();
+        report(error);
+        return;
+      }
+    }
+  }
+}
+
+function stop() {
+  wanted = false;
+  peer?.close();
+  source?.close();
+  peer = source = null;
+  element("output").srcObject = null;
+  showPreview(null);
+  showLive(false);
+  element("watch-link").hidden = true;
+  delete document.body.dataset.state;
+  element("state").textContent = strings.stopped;
+}
+
+/** @param {MediaStream|null} stream */
+function showPreview(stream) {
+  element("preview").srcObject = stream;
+  element("preview").hidden = stream === null;
+}
+
+/** @param {boolean} live */
+function showLive(live) {
+  form.live = live;
+  element("start").disabled = live;
+  element("stop").disabled = !live;
+  element("source").disabled = element("session").disabled = live;
+  element("empty").hidden = live;
+}
+
+async function showSourceOptions() {
+  const kind = element("source").value;
+  element("camera-row").hidden = kind !== "camera";
+  element("file-row").hidden = kind !== "file";
+  if (kind !== "camera") return;
+  const found = await cameras();
+  const options = found.map((device, index) => new Option(device.label || `Camera ${index + 1}`, device.deviceId));
+  element("camera").replaceChildren(new Option("Default", ""), ...options);
+}
+
+function wire() {
+  element("source").addEventListener("change", showSourceOptions);
+  element("pipeline").addEventListener("change", () => {
+    choosePipeline();
+    void switchTo({ pipeline: element("pipeline").value });
+  });
+  element("mode").addEventListener("change", () => {
+    showForm();
+    void switchTo({ mode: element("mode").value });
+  });
+  element("start").addEventListener("click", start);
+  element("stop").addEventListener("click", () => {
+    stop();
+    say("");
+  });
+  form.addEventListener("setting", (event) => {
+    const { name, value } = /** @type {CustomEvent} */ (event).detail;
+    if (peer && !form.isLoadParam(name)) sender.push({ [name]: value });
+  });
+  form.addEventListener("reload", (event) => void switchTo({ settings: /** @type {CustomEvent} */ (event).detail }));
+  element("controls").addEventListener("controls", (/** @type {CustomEvent} */ event) => {
+    peer?.control.tell({ type: "controls", ...event.detail });
+  });
+  addEventListener("pagehide", () => peer?.close());
+}
+
+adoptToken();
+wire();
+void showSourceOptions();
+loadPipelines().catch(report);

@@ -1,0 +1,53 @@
+/** The watch page: one WHEP viewer that comes back by itself. */
+import { adoptToken, ApiError } from "./client/api.js";
+import { Peer } from "./client/peer.js";
+import { renderState } from "./state-line.js";
+import { strings } from "./strings.js";
+
+const RECONNECT_MS = [500, 1000, 2000, 5000];
+
+const element = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
+const session = decodeURIComponent(location.pathname.split("/").pop() ?? "");
+/** @type {Peer|null} */
+let peer = null;
+let attempt = 0;
+
+async function watch() {
+  try {
+    const opened = await Peer.create("recvonly");
+    peer = opened;
+    opened.addEventListener("video", (event) => {
+      element("output").srcObject = /** @type {CustomEvent} */ (event).detail;
+    });
+    opened.addEventListener("gone", () => again(strings.lost));
+    opened.control.addEventListener("state", (event) => {
+      attempt = 0;
+      renderState(element("state"), /** @type {CustomEvent} */ (event).detail.session);
+      element("messages").textContent = "";
+    });
+    opened.control.addEventListener("ended", (event) => {
+      again(strings.ended(/** @type {CustomEvent} */ (event).detail.reason));
+    });
+    await opened.watch(session);
+  } catch (error) {
+    const refused = error instanceof ApiError && error.status >= 400 && error.status < 500;
+    const message = error instanceof Error ? error.message : String(error);
+    if (refused) element("messages").textContent = message;
+    else again(message);
+  }
+}
+
+/** @param {string} why */
+function again(why) {
+  peer?.close();
+  peer = null;
+  element("messages").textContent = why;
+  setTimeout(watch, RECONNECT_MS[Math.min(attempt++, RECONNECT_MS.length - 1)]);
+}
+
+adoptToken();
+element("name").textContent = session;
+document.title = `${session} · Lightmill`;
+element("fullscreen").addEventListener("click", () => element("output").requestFullscreen());
+addEventListener("pagehide", () => peer?.close());
+void watch();
