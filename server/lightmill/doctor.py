@@ -1,0 +1,113 @@
+"""What this machine can do for Lightmill, each finding with one line of advice."""
+
+from __future__ import annotations
+
+import platform
+import socket
+import sys
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any, cast
+
+import av
+import torch
+from av.video.codeccontext import VideoCodecContext
+
+from lightmill import gpu
+from lightmill.config import Config
+
+ESSENTIAL_CODECS = (("libx264", "w"), ("libvpx", "w"), ("h264", "r"), ("libvpx", "r"), ("libopus", "r"))
+HARDWARE_CODECS = (("h264_nvenc", "w"), ("h264_cuvid", "r"))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fact; ``broken`` means that Lightmill cannot work without it."""
+
+    what: str
+    found: str
+    ok: bool = True
+    essential: bool = True
+    advice: str = ""
+
+    @property
+    def broken(self) -> bool:
+        return self.essential and not self.ok
+
+    @property
+    def mark(self) -> str:
+        return "ok" if self.ok else "MISSING" if self.essential else "none"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine(config: Config) -> list[Finding]:
+    """Look at everything; nothing is changed."""
+    ffmpeg = ".".join(str(part) for part in av.library_versions["libavcodec"])
+    python_ok = sys.version_info >= (3, 11)
+    return [
+        Finding("Python", platform.python_version(), python_ok, advice="" if python_ok else "install 3.11 or newer"),
+        Finding("PyAV", f"{av.__version__} (libavcodec {ffmpeg})"),
+        *(_codec(name, mode, essential=True) for name, mode in ESSENTIAL_CODECS),
+        *(_codec(name, mode, essential=False) for name, mode in HARDWARE_CODECS),
+        _cuda(),
+        *_gpus(),
+        _tcp_port(config.server.host, config.server.port),
+        _udp_port(),
+    ]
+
+
+def _codec(name: str, mode: str, *, essential: bool) -> Finding:
+    """Open the codec for real: being listed does not mean that it works."""
+    what = f"{name} ({'encode' if mode == 'w' else 'decode'})"
+    try:
+        context = av.CodecContext.create(name, cast("Any", mode))
+        if mode == "w":
+            video = cast("VideoCodecContext", context)
+            video.width, video.height, video.pix_fmt = 640, 480, "yuv420p"
+            video.time_base = Fraction(1, 30)
+        context.open()
+    except (av.FFmpegError, ValueError) as error:
+        advice = "reinstall PyAV from its wheel" if essential else "not needed; uses an NVIDIA GPU"
+        return Finding(what, f"does not open: {error}", False, essential, advice)
+    return Finding(what, "opens", essential=essential)
+
+
+def _cuda() -> Finding:
+    if torch.cuda.is_available():
+        return Finding("CUDA", f"torch {torch.__version__}, CUDA {torch.version.cuda}")
+    return Finding(
+        "CUDA", f"torch {torch.__version__} finds none", False, False, "pipelines run on the CPU"
+    )
+
+
+def _gpus() -> list[Finding]:
+    report = gpu.probe()
+    if not report.gpus:
+        return [Finding("GPU", report.reason or "none", False, False, "large models need one")]
+    return [
+        Finding("GPU", f"{one.name}: {one.free_bytes / gpu.GIB:.1f} of {one.total_gb:.1f} GB free")
+        for one in report.gpus
+    ]
+
+
+def _tcp_port(host: str, port: int) -> Finding:
+    what = f"TCP {host}:{port}"
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return Finding(what, error.strerror or str(error), False, False, "choose another --port")
+    return Finding(what, "free", essential=False)
+
+
+def _udp_port() -> Finding:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("", 0))
+        except OSError as error:
+            return Finding("UDP", error.strerror or str(error), False, advice="WebRTC needs UDP ports")
+    return Finding("UDP", "ports can be opened")
