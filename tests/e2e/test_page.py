@@ -1,0 +1,146 @@
+"""What a user does in the browser, done in a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+
+import imageio_ffmpeg
+import pytest
+from playwright.async_api import Browser, Page
+
+pytestmark = pytest.mark.e2e
+
+START_COUNTING = """() => {
+  const video = document.querySelector("#output");
+  window.shown = [];
+  const note = (now) => { window.shown.push(now); video.requestVideoFrameCallback(note); };
+  video.requestVideoFrameCallback(note);
+}"""
+MEAN = """() => {
+  const video = document.querySelector("#output"), canvas = document.createElement("canvas");
+  canvas.width = 64; canvas.height = 48;
+  const context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0, 64, 48);
+  const { data } = context.getImageData(0, 0, 64, 48);
+  let spread = 0, light = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    spread += Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]);
+    light += data[i] + data[i + 1] + data[i + 2];
+  }
+  return { spread: spread / (64 * 48), light: light / (64 * 48 * 3) };
+}"""
+
+
+async def until(page: Page, expression: str, timeout_s: float = 20) -> None:
+    """Wait for a JavaScript condition from outside: the page's CSP forbids Playwright's own way."""
+    async with asyncio.timeout(timeout_s):
+        while not await page.evaluate(expression):
+            await asyncio.sleep(0.1)
+
+
+async def start(page: Page, pipeline: str, source: str = "camera") -> None:
+    await page.select_option("#source", source)
+    await page.select_option("#pipeline", pipeline)
+    await page.click("#start")
+    await until(page, "document.querySelector('#output').videoWidth > 0")
+    await until(page, "document.body.dataset.state === 'live'")
+
+
+async def shown_after(page: Page, seconds: float) -> tuple[float, float]:
+    """Frames a second and the longest gap in milliseconds, as the video element shows them."""
+    await page.evaluate(START_COUNTING)
+    await asyncio.sleep(seconds)
+    times = await page.evaluate("window.shown")
+    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    return (len(times) - 1) / (times[-1] - times[0]) * 1000, max(gaps)
+
+
+@pytest.mark.parametrize("pipeline", ["passthrough", "edges"])
+@pytest.mark.slow
+async def test_the_camera_comes_back_smoothly(page: Page, pipeline: str):
+    await start(page, pipeline)
+    await asyncio.sleep(3)
+    seconds = float(os.environ.get("LIGHTMILL_E2E_SECONDS", "10"))
+    fps, gap = await shown_after(page, seconds)
+    print(f"{pipeline}: {fps:.2f} fps shown over {seconds:g} s, longest gap {gap:.0f} ms")
+    assert fps >= 25  # the issue's 29 is measured on a quiet machine; see docs/performance.md
+
+
+async def test_a_slider_changes_the_picture_and_a_wrong_value_is_explained(page: Page):
+    await start(page, "color")
+    assert (await page.evaluate(MEAN))["spread"] > 15
+    slider = page.locator("[data-field=saturation] input[type=range]")
+    await slider.fill("0")
+    await until(page, f"({MEAN})().spread < 6")
+    number = page.locator("[data-field=contrast] input[type=number]")
+    await number.fill("99")
+    await number.blur()
+    assert "At most 3" in await page.locator("[data-field=contrast] .error").inner_text()
+    await page.select_option("#pipeline", "passthrough")
+    await until(page, f"({MEAN})().spread > 15")
+
+
+async def test_text_mode_needs_no_camera(page: Page):
+    await start(page, "testcard", source="none")
+    assert await page.is_hidden("#preview")
+    await page.fill("[data-field=label] input", "Hello")
+    await until(page, "document.querySelector('#state').textContent.includes('fps')")
+    await page.click("#stop")
+    assert await page.is_enabled("#start")
+
+
+async def test_every_setting_is_there_and_has_a_name_for_screen_readers(page: Page):
+    pipelines = (await page.evaluate("fetch('/pipelines').then((r) => r.json())"))["pipelines"]
+    for pipeline in pipelines:
+        await page.select_option("#pipeline", pipeline["id"])
+        for name, schema in pipeline["config_schema"]["properties"].items():
+            field = page.locator(f"[data-field={name}]")
+            assert await field.count() == ("ui" in schema), (pipeline["id"], name)
+            if "ui" in schema:
+                control = field.locator("input, select, textarea").last
+                assert await control.evaluate("(c) => c.labels.length > 0 || c.ariaLabel !== null")
+
+
+async def test_a_refused_camera_is_explained(browser: Browser, server: str):
+    page = await browser.new_page()
+    await page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))"
+    )
+    await page.goto(server)
+    await page.wait_for_selector("#pipeline option", state="attached")
+    await page.click("#start")
+    await until(page, "document.querySelector('#messages').textContent.includes('Allow it')")
+    assert await page.is_enabled("#start")
+
+
+async def test_a_phone_needs_no_sideways_scrolling(browser: Browser, server: str):
+    page = await browser.new_page(viewport={"width": 390, "height": 844})
+    await page.goto(server)
+    await page.wait_for_selector("#pipeline option", state="attached")
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_ffmpeg_publishes_and_the_browser_watches(browser: Browser, server: str):
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-re", "-f", "lavfi", "-i", "testsrc2=size=640x480:rate=30"]
+    command += ["-f", "lavfi", "-i", "sine", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency"]
+    command += ["-profile:v", "baseline", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "60", "-b:v", "1M"]
+    command += ["-c:a", "libopus", "-ac", "2", "-f", "whip", "-authorization", "any", f"{server}/whip/obs"]
+    pages = [await browser.new_page() for _ in range(2)]
+    await pages[0].goto(f"{server}/watch/obs")
+    ffmpeg = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        await pages[1].goto(f"{server}/watch/obs")
+        for page in pages:
+            await until(page, "document.querySelector('#state').textContent.startsWith('Live')")
+        seconds = float(os.environ.get("LIGHTMILL_E2E_SECONDS", "5"))
+        await asyncio.sleep(2)
+        for fps, gap in await asyncio.gather(*(shown_after(page, seconds) for page in pages)):
+            print(f"WHEP: {fps:.2f} fps shown over {seconds:g} s, longest gap {gap:.0f} ms")
+            assert fps >= 25
+        assert (await pages[0].evaluate(MEAN))["spread"] > 30
+    finally:
+        ffmpeg.terminate()
+        _, log = ffmpeg.communicate(timeout=10)
+    assert ffmpeg.returncode in (0, 255), log[-2000:]
