@@ -36,6 +36,7 @@ def create_app(
 
     Raises:
         ConfigError: a configured device or pipeline is not there.
+
     """
     failed: list[dict[str, Any]] = []
     if registry is None:
@@ -68,6 +69,7 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> None:
 
     Raises:
         ConfigError: the address cannot be used.
+
     """
     config = _with_token(config)
     runner = web.AppRunner(

@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from lightmill.errors import ConfigError
 
@@ -67,7 +71,7 @@ class IceServer(_Section):
 class RtcConfig(_Section):
     """How peers reach each other."""
 
-    ice_servers: list[IceServer] = Field(default_factory=list)
+    ice_servers: list[IceServer] = Field(default_factory=list[IceServer])
     connect_timeout_s: PositiveSeconds = 20.0
     max_candidates: PositiveInt = 64
 
@@ -151,6 +155,7 @@ def load_config(
 
     Raises:
         ConfigError: the file is missing or not TOML, a name is unknown, or a value is refused.
+
     """
     environ = os.environ if environ is None else environ
     layers = (

@@ -11,12 +11,19 @@ from typing import Any, cast
 
 import av
 import torch
+from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
 from lightmill import gpu
 from lightmill.config import Config
 
-ESSENTIAL_CODECS = (("libx264", "w"), ("libvpx", "w"), ("h264", "r"), ("libvpx", "r"), ("libopus", "r"))
+ESSENTIAL_CODECS = (
+    ("libx264", "w"),
+    ("libvpx", "w"),
+    ("h264", "r"),
+    ("libvpx", "r"),
+    ("libopus", "r"),
+)
 HARDWARE_CODECS = (("h264_nvenc", "w"), ("h264_cuvid", "r"))
 
 
@@ -47,7 +54,12 @@ def examine(config: Config) -> list[Finding]:
     ffmpeg = ".".join(str(part) for part in av.library_versions["libavcodec"])
     python_ok = sys.version_info >= (3, 11)
     return [
-        Finding("Python", platform.python_version(), python_ok, advice="" if python_ok else "install 3.11 or newer"),
+        Finding(
+            "Python",
+            platform.python_version(),
+            python_ok,
+            advice="" if python_ok else "install 3.11 or newer",
+        ),
         Finding("PyAV", f"{av.__version__} (libavcodec {ffmpeg})"),
         *(_codec(name, mode, essential=True) for name, mode in ESSENTIAL_CODECS),
         *(_codec(name, mode, essential=False) for name, mode in HARDWARE_CODECS),
@@ -68,7 +80,7 @@ def _codec(name: str, mode: str, *, essential: bool) -> Finding:
             video.width, video.height, video.pix_fmt = 640, 480, "yuv420p"
             video.time_base = Fraction(1, 30)
         context.open()
-    except (av.FFmpegError, ValueError) as error:
+    except (FFmpegError, ValueError) as error:
         advice = "reinstall PyAV from its wheel" if essential else "not needed; uses an NVIDIA GPU"
         return Finding(what, f"does not open: {error}", False, essential, advice)
     return Finding(what, "opens", essential=essential)
@@ -100,7 +112,9 @@ def _tcp_port(host: str, port: int) -> Finding:
         try:
             probe.bind((host, port))
         except OSError as error:
-            return Finding(what, error.strerror or str(error), False, False, "choose another --port")
+            return Finding(
+                what, error.strerror or str(error), False, False, "choose another --port"
+            )
     return Finding(what, "free", essential=False)
 
 
@@ -109,5 +123,7 @@ def _udp_port() -> Finding:
         try:
             probe.bind(("", 0))
         except OSError as error:
-            return Finding("UDP", error.strerror or str(error), False, advice="WebRTC needs UDP ports")
+            return Finding(
+                "UDP", error.strerror or str(error), False, advice="WebRTC needs UDP ports"
+            )
     return Finding("UDP", "ports can be opened")

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from tests.e2e.scripts import KEEP_PEERS
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -36,7 +38,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = probe.getsockname()[1]
     log = (tmp_path_factory.mktemp("server") / "log").open("w+")
     command = Path(sys.executable).parent / "lightmill"
-    process = subprocess.Popen([command, "serve", "--port", str(port)], stdout=subprocess.PIPE, stderr=log, text=True)
+    process = subprocess.Popen(
+        [command, "serve", "--port", str(port)], stdout=subprocess.PIPE, stderr=log, text=True
+    )
     assert process.stdout is not None
     line = process.stdout.readline()
     log.seek(0)
@@ -81,10 +85,13 @@ async def browser(clip: Path) -> AsyncIterator[Browser]:
 @pytest.fixture
 async def page(browser: Browser, server: str) -> AsyncIterator[Page]:
     """The page, open; errors in its console fail the test."""
-    context = await browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 800})
+    context = await browser.new_context(
+        permissions=["camera"], viewport={"width": 1280, "height": 800}
+    )
     page = await context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
+    await page.add_init_script(KEEP_PEERS)
     await page.goto(server)
     await page.wait_for_selector("#pipeline option", state="attached")
     yield page

@@ -5,32 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+from itertools import pairwise
 
 import imageio_ffmpeg
 import pytest
 from playwright.async_api import Browser, Page
 
-pytestmark = pytest.mark.e2e
+from tests.e2e.scripts import KEEP_PEERS, MEAN, START_COUNTING, VIDEO_STATS
 
-START_COUNTING = """() => {
-  const video = document.querySelector("#output");
-  window.shown = [];
-  const note = (now) => { window.shown.push(now); video.requestVideoFrameCallback(note); };
-  video.requestVideoFrameCallback(note);
-}"""
-MEAN = """() => {
-  const video = document.querySelector("#output"), canvas = document.createElement("canvas");
-  canvas.width = 64; canvas.height = 48;
-  const context = canvas.getContext("2d");
-  context.drawImage(video, 0, 0, 64, 48);
-  const { data } = context.getImageData(0, 0, 64, 48);
-  let spread = 0, light = 0;
-  for (let i = 0; i < data.length; i += 4) {
-    spread += Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]);
-    light += data[i] + data[i + 1] + data[i + 2];
-  }
-  return { spread: spread / (64 * 48), light: light / (64 * 48 * 3) };
-}"""
+pytestmark = pytest.mark.e2e
 
 
 async def until(page: Page, expression: str, timeout_s: float = 20) -> None:
@@ -48,13 +31,16 @@ async def start(page: Page, pipeline: str, source: str = "camera") -> None:
     await until(page, "document.body.dataset.state === 'live'")
 
 
-async def shown_after(page: Page, seconds: float) -> tuple[float, float]:
-    """Frames a second and the longest gap in milliseconds, as the video element shows them."""
+async def delivered(page: Page, seconds: float) -> tuple[float, float, int]:
+    """Frames a second that were decoded, the longest time between two shown in ms, freezes."""
     await page.evaluate(START_COUNTING)
+    before = await page.evaluate(VIDEO_STATS)
     await asyncio.sleep(seconds)
-    times = await page.evaluate("window.shown")
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
-    return (len(times) - 1) / (times[-1] - times[0]) * 1000, max(gaps)
+    after = await page.evaluate(VIDEO_STATS)
+    gaps = [b - a for a, b in pairwise(await page.evaluate("window.shown"))]
+    elapsed = (after["timestamp"] - before["timestamp"]) / 1000
+    freezes = after["freezeCount"] - before["freezeCount"]
+    return (after["framesDecoded"] - before["framesDecoded"]) / elapsed, max(gaps), freezes
 
 
 @pytest.mark.parametrize("pipeline", ["passthrough", "edges"])
@@ -63,9 +49,11 @@ async def test_the_camera_comes_back_smoothly(page: Page, pipeline: str):
     await start(page, pipeline)
     await asyncio.sleep(3)
     seconds = float(os.environ.get("LIGHTMILL_E2E_SECONDS", "10"))
-    fps, gap = await shown_after(page, seconds)
-    print(f"{pipeline}: {fps:.2f} fps shown over {seconds:g} s, longest gap {gap:.0f} ms")
-    assert fps >= 25  # the issue's 29 is measured on a quiet machine; see docs/performance.md
+    fps, gap, freezes = await delivered(page, seconds)
+    print(
+        f"{pipeline}: {fps:.2f} fps over {seconds:g} s, longest gap {gap:.0f} ms, {freezes} freezes"
+    )
+    assert fps >= 28 and gap < 400
 
 
 async def test_a_slider_changes_the_picture_and_a_wrong_value_is_explained(page: Page):
@@ -123,11 +111,52 @@ async def test_a_phone_needs_no_sideways_scrolling(browser: Browser, server: str
 
 
 async def test_ffmpeg_publishes_and_the_browser_watches(browser: Browser, server: str):
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-re", "-f", "lavfi", "-i", "testsrc2=size=640x480:rate=30"]
-    command += ["-f", "lavfi", "-i", "sine", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency"]
-    command += ["-profile:v", "baseline", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "60", "-b:v", "1M"]
-    command += ["-c:a", "libopus", "-ac", "2", "-f", "whip", "-authorization", "any", f"{server}/whip/obs"]
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-re",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=640x480:rate=30",
+    ]
+    command += [
+        "-f",
+        "lavfi",
+        "-i",
+        "sine",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-tune",
+        "zerolatency",
+    ]
+    command += [
+        "-profile:v",
+        "baseline",
+        "-pix_fmt",
+        "yuv420p",
+        "-bf",
+        "0",
+        "-g",
+        "60",
+        "-b:v",
+        "1M",
+    ]
+    command += [
+        "-c:a",
+        "libopus",
+        "-ac",
+        "2",
+        "-f",
+        "whip",
+        "-authorization",
+        "any",
+        f"{server}/whip/obs",
+    ]
     pages = [await browser.new_page() for _ in range(2)]
+    for page in pages:
+        await page.add_init_script(KEEP_PEERS)
     await pages[0].goto(f"{server}/watch/obs")
     ffmpeg = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
@@ -136,9 +165,13 @@ async def test_ffmpeg_publishes_and_the_browser_watches(browser: Browser, server
             await until(page, "document.querySelector('#state').textContent.startsWith('Live')")
         seconds = float(os.environ.get("LIGHTMILL_E2E_SECONDS", "5"))
         await asyncio.sleep(2)
-        for fps, gap in await asyncio.gather(*(shown_after(page, seconds) for page in pages)):
-            print(f"WHEP: {fps:.2f} fps shown over {seconds:g} s, longest gap {gap:.0f} ms")
-            assert fps >= 25
+        for fps, gap, freezes in await asyncio.gather(
+            *(delivered(page, seconds) for page in pages)
+        ):
+            print(
+                f"WHEP: {fps:.2f} fps over {seconds:g} s, longest gap {gap:.0f} ms, {freezes} freezes"
+            )
+            assert fps >= 28 and gap < 400
         assert (await pages[0].evaluate(MEAN))["spread"] > 30
     finally:
         ffmpeg.terminate()

@@ -169,7 +169,9 @@ class PeerClient:
         self.watcher: Watcher | None = None
         self.control: Control | None = None
 
-    async def offer(self, track: MediaStreamTrack | None, *, numbered: bool = True, **body: Any) -> PeerClient:
+    async def offer(
+        self, track: MediaStreamTrack | None, *, numbered: bool = True, **body: Any
+    ) -> PeerClient:
         """Join through ``/offer`` with a camera, or without one in text mode."""
         if track is None:
             self.pc.addTransceiver("video", "recvonly")

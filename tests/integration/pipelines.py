@@ -54,7 +54,7 @@ class Faulty(Pipeline):
 
     @classmethod
     def load_components(cls, config: BasePipelineConfig, device: torch.device) -> object | None:
-        if getattr(config, "fail_load"):
+        if config.fail_load:
             raise RuntimeError("no weights here")
         return None
 

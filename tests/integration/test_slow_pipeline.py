@@ -30,8 +30,10 @@ async def test_latency_and_memory_stay_flat_for_a_minute(http, peer):
     latencies = [at - camera.sent_at[number] for at, number in seen]
     session = await (await http.get("/sessions/slow")).json()
     queue = session["latency_ms"]["queue"]
-    print(f"{shown / elapsed:.1f} fps, queue {queue}, latency first/last second "
-          f"{max(latencies[:10]):.3f}/{max(latencies[-10:]):.3f} s, RSS {grown / 1e6:+.1f} MB")
+    print(
+        f"{shown / elapsed:.1f} fps, queue {queue}, latency first/last second "
+        f"{max(latencies[:10]):.3f}/{max(latencies[-10:]):.3f} s, RSS {grown / 1e6:+.1f} MB"
+    )
     assert 8 <= shown / elapsed <= 10.5
     assert all(a < b for (_, a), (_, b) in pairwise(seen))
     assert queue["p95"] < 50
@@ -49,13 +51,17 @@ async def test_settings_at_60_hz_end_with_the_last_and_every_reply_is_true(http,
     replies = []
     start = monotonic()
     for level in range(1, 121):
-        replies.append((level, client.control.post({"type": "settings", "settings": {"level": level}})))
+        replies.append(
+            (level, client.control.post({"type": "settings", "settings": {"level": level}}))
+        )
         await asyncio.sleep(max(0, start + level / 60 - monotonic()))
     sent_last = monotonic()
     answers = [(level, await asyncio.wait_for(reply, 5)) for level, reply in replies]
     replied_last = monotonic()
     await client.watcher.frames(3)
-    assert all(answer["applied"] and answer["settings"]["level"] >= level for level, answer in answers)
+    assert all(
+        answer["applied"] and answer["settings"]["level"] >= level for level, answer in answers
+    )
     assert answers[-1][1]["settings"]["level"] == 120
     revisions = [answer["revision"] for _, answer in answers]
     assert revisions == sorted(revisions)

@@ -89,7 +89,9 @@ async def test_trickle_etag_and_delete(http, peer):
         f"{ufrag}\r\nm=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n"
         "a=candidate:1 1 udp 2130706431 127.0.0.1 5000 typ host\r\na=end-of-candidates\r\n"
     )
-    patch = lambda text, **headers: http.patch(publisher.resource, data=text, headers=kind | headers)  # noqa: E731
+    patch = lambda text, **headers: http.patch(
+        publisher.resource, data=text, headers=kind | headers
+    )
     assert (await patch(good)).status == 204
     assert (await patch(good, **{"If-Match": '"old"'})).status == 412
     assert (await patch(good, **{"If-Match": "*"})).status == 422
@@ -108,13 +110,15 @@ async def test_fifty_sessions_leave_nothing_behind(http, peer):
 
     async def one(number: int) -> None:
         client = peer(http)
-        await client.offer(NumberedTrack(width=160, height=120), session=f"s{number}", numbered=False)
+        await client.offer(
+            NumberedTrack(width=160, height=120), session=f"s{number}", numbered=False
+        )
         await wait_for_watcher(client)
         await client.watcher.frames(2)
         assert await client.delete() == 200
         await client.aclose()
 
-    for number in range(5):
+    for number in range(20):
         await one(number)
     gc.collect()
     await asyncio.sleep(0.5)

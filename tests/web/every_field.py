@@ -1,6 +1,6 @@
 """Every kind of field that a config class can have. Prints the fixture for the page's tests:
 
-    python tests/web/every_field.py > tests/web/every_field.json
+python tests/web/every_field.py > tests/web/every_field.json
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ def resolve_device(name: str) -> torch.device:
 
     Raises:
         ConfigError: the name is no device, or CUDA is asked for and not there.
+
     """
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")

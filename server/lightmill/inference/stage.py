@@ -62,6 +62,7 @@ class Stage:
         Raises:
             PipelineFailed: the pipeline raised nothing, but its result cannot be used.
             MediaError: a frame could not be converted.
+
         """
         kwargs = dict(settings)
         kwargs["init_cache"] = self._first

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import av
+from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
@@ -63,6 +64,7 @@ class VideoEncoder:
 
         Raises:
             MediaError: the picture is too small or the codec refuses it.
+
         """
         picture = _encodable(frame)
         picture.pts = pts_90k
@@ -70,8 +72,8 @@ class VideoEncoder:
         picture.pict_type = PictureType.I if keyframe else PictureType.NONE
         try:
             context = self._fitting_context(picture.width, picture.height)
-            packets = context.encode(picture)
-        except av.FFmpegError as error:
+            packets = cast("list[Any]", context.encode(picture))
+        except FFmpegError as error:
             raise MediaError(f"{self.codec} encoder refused a frame: {error}") from error
         return [
             EncodedPacket(bytes(packet), int(packet.pts or 0), packet.is_keyframe, self.codec)
@@ -97,7 +99,7 @@ class VideoEncoder:
 
     def _open(self, width: int, height: int) -> VideoCodecContext:
         name = "libx264" if self.codec == "H264" else "libvpx"
-        context = cast("VideoCodecContext", av.CodecContext.create(name, "w"))
+        context = av.CodecContext.create(name, "w")
         context.width, context.height = width, height
         context.pix_fmt = "yuv420p"
         context.time_base = TIME_BASE

@@ -37,6 +37,7 @@ class PacketFanout:
 
         Raises:
             Closed: the fan-out is closed.
+
         """
         if self._closed:
             raise Closed("the fan-out is closed; no viewer can be added")
@@ -85,6 +86,7 @@ class Subscription:
 
         Raises:
             Closed: the subscription or the whole fan-out has ended.
+
         """
         while not self._queue:
             if self._finished:
@@ -129,9 +131,7 @@ class KeyframeGate:
     A request that comes too early is not lost; it is granted when the interval has passed.
     """
 
-    def __init__(
-        self, min_interval_s: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, min_interval_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._min_interval_s = min_interval_s
         self._clock = clock
         self._requested = False

@@ -37,6 +37,7 @@ def split_output(video: object) -> list[torch.Tensor | av.VideoFrame]:
 
     Raises:
         MediaError: the shape, the dtype or the type is another; the message names it.
+
     """
     if isinstance(video, av.VideoFrame):
         return [video]

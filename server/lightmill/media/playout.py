@@ -67,7 +67,9 @@ class PlayoutSchedule:
             low, high = INTERVAL_LIMITS_S
             seen = min(high, max(low, (now - self._pushed_at) / count))
             fresh = count != self._chunk
-            self._measured_s = seen if fresh else self._measured_s + SMOOTHING * (seen - self._measured_s)
+            self._measured_s = (
+                seen if fresh else self._measured_s + SMOOTHING * (seen - self._measured_s)
+            )
         self._chunk = count
         self._pushed_at = now
 

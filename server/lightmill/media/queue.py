@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from lightmill.errors import Closed
 from lightmill.media.frames import MediaFrame
@@ -91,6 +92,7 @@ class FrameQueue:
 
         Raises:
             ValueError: fewer than ``n`` frames are queued, or ``n`` is less than 1.
+
         """
         if n < 1 or not self.ready(n):
             raise ValueError(f"cannot take {n} of {len(self._frames)} frames; check ready() first")
@@ -112,6 +114,7 @@ class FrameQueue:
 
         Raises:
             Closed: the queue is closed, or was while waiting.
+
         """
         while not self._closed and not self.ready(n):
             waiter = asyncio.get_running_loop().create_future()
@@ -166,7 +169,7 @@ def most_redundant(arrivals: list[float], anchor: float | None) -> int:
     row. The oldest of equally good candidates is chosen.
     """
     times = arrivals if anchor is None else [anchor, *arrivals]
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     squares, span = sum(gap * gap for gap in gaps), times[-1] - times[0]
     best, best_score = 0, float("inf")
     for index in range(len(arrivals) - 1):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import fractions
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
-from av.video.codeccontext import VideoCodecContext
 
 from lightmill.lettering import draw_text, text_size
 
@@ -21,7 +20,7 @@ JPEG_QSCALE = 3
 
 def encode_jpeg(frame: av.VideoFrame) -> bytes:
     """Encode one frame as JPEG (full-range BT.601, as JFIF says)."""
-    context = cast("VideoCodecContext", av.CodecContext.create("mjpeg", "w"))
+    context = av.CodecContext.create("mjpeg", "w")
     context.width, context.height = frame.width, frame.height
     context.pix_fmt = "yuvj420p"
     context.time_base = fractions.Fraction(1, 30)
@@ -29,7 +28,8 @@ def encode_jpeg(frame: av.VideoFrame) -> bytes:
     picture = frame.reformat(format="yuvj420p")
     picture.pts = 0
     picture.time_base = context.time_base
-    return b"".join(bytes(packet) for packet in [*context.encode(picture), *context.encode(None)])
+    packets = cast("list[Any]", [*context.encode(picture), *context.encode(None)])
+    return b"".join(bytes(packet) for packet in packets)
 
 
 def waiting_card(
@@ -40,7 +40,10 @@ def waiting_card(
     picture = np.empty((height, width, 3), np.uint8)  # (H, W, 3)
     picture[:] = BACKGROUND
     scale = max(1, width // 260)
-    texts = [(title, scale + 1, TITLE_COLOUR), *((line, scale, TEXT_COLOUR) for line in lines if line)]
+    texts = [
+        (title, scale + 1, TITLE_COLOUR),
+        *((line, scale, TEXT_COLOUR) for line in lines if line),
+    ]
     y = height // 2 - sum(text_size(text, size)[1] + 6 * scale for text, size, _ in texts) // 2
     for text, size, colour in texts:
         fitted = _fit(text, size, width)

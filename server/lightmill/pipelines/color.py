@@ -27,19 +27,31 @@ class ColorConfig(BasePipelineConfig):
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
 
     brightness: float = Field(
-        default=0.0, ge=-1, le=1, description="Added to every channel; 0 changes nothing",
+        default=0.0,
+        ge=-1,
+        le=1,
+        description="Added to every channel; 0 changes nothing",
         json_schema_extra=ui_field_config(order=1, label="Brightness"),
     )
     contrast: float = Field(
-        default=1.0, ge=0, le=3, description="Distance from middle gray; 1 changes nothing",
+        default=1.0,
+        ge=0,
+        le=3,
+        description="Distance from middle gray; 1 changes nothing",
         json_schema_extra=ui_field_config(order=2, label="Contrast"),
     )
     gamma: float = Field(
-        default=1.0, ge=0.2, le=5, description="Above 1 lifts the shadows; 1 changes nothing",
+        default=1.0,
+        ge=0.2,
+        le=5,
+        description="Above 1 lifts the shadows; 1 changes nothing",
         json_schema_extra=ui_field_config(order=3, label="Gamma"),
     )
     saturation: float = Field(
-        default=1.0, ge=0, le=3, description="0 is gray; 1 changes nothing",
+        default=1.0,
+        ge=0,
+        le=3,
+        description="0 is gray; 1 changes nothing",
         json_schema_extra=ui_field_config(order=4, label="Saturation"),
     )
     hue: float = Field(

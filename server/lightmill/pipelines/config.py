@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticUndefined, to_jsonable_python
@@ -31,6 +31,10 @@ class ModeDefaults(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     default: bool = False
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *, default: bool = False, **overrides: Any) -> None: ...
 
     def overrides(self) -> dict[str, Any]:
         return {**(self.model_extra or {})}
@@ -96,7 +100,9 @@ class BasePipelineConfig(BaseModel):
     @classmethod
     def default_mode(cls) -> str:
         """The first mode that is marked as default, else the first."""
-        return next((name for name, mode in cls.modes.items() if mode.default), next(iter(cls.modes)))
+        return next(
+            (name for name, mode in cls.modes.items() if mode.default), next(iter(cls.modes))
+        )
 
     @classmethod
     def settings_fields(cls) -> list[str]:
@@ -108,8 +114,8 @@ class BasePipelineConfig(BaseModel):
         marked: set[str] = set()
         for name, field in cls.model_fields.items():
             extra = field.json_schema_extra
-            ui: Any = extra.get("ui") if isinstance(extra, dict) else None
-            if isinstance(ui, dict) and ui.get("is_load_param"):  # pyright: ignore[reportUnknownMemberType]
+            ui = cast("dict[str, Any]", extra.get("ui", {})) if isinstance(extra, dict) else {}
+            if ui.get("is_load_param"):
                 marked.add(name)
         return frozenset(marked)
 
@@ -118,7 +124,9 @@ class BasePipelineConfig(BaseModel):
         """The effective default of every setting in ``mode``, JSON-ready; required fields are absent."""
         values: dict[str, Any] = {}
         for name in cls.settings_fields():
-            default = cls.model_fields[name].get_default(call_default_factory=True, validated_data={})
+            default = cls.model_fields[name].get_default(
+                call_default_factory=True, validated_data={}
+            )
             if default is not PydanticUndefined:
                 values[name] = default
         if mode in cls.modes:
@@ -131,6 +139,7 @@ class BasePipelineConfig(BaseModel):
 
         Raises:
             InvalidSettings: one `FieldError` for each value that is refused.
+
         """
         known = cls.settings_fields()
         unknown = [name for name in values if name not in known]

@@ -64,7 +64,7 @@ class Pipeline(ABC):
         ``(T, H, W, 3)``, float in [0, 1] or uint8, and optionally ``frame_rate``.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  nothing to free by default
         """Free what the session's state holds; called once."""
 
 

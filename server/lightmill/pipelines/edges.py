@@ -24,11 +24,17 @@ class EdgesConfig(BasePipelineConfig):
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
 
     strength: float = Field(
-        default=1.0, ge=0, le=4, description="Brightness of the outlines",
+        default=1.0,
+        ge=0,
+        le=4,
+        description="Brightness of the outlines",
         json_schema_extra=ui_field_config(order=1, label="Strength"),
     )
     threshold: int = Field(
-        default=16, ge=0, le=255, description="Weaker changes stay dark (levels of 255)",
+        default=16,
+        ge=0,
+        le=255,
+        description="Weaker changes stay dark (levels of 255)",
         json_schema_extra=ui_field_config(order=2, label="Threshold"),
     )
     style: Literal["white", "colour", "ink"] = Field(

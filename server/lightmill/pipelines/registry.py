@@ -58,9 +58,7 @@ class PipelineEntry:
             **{f"supports_{flag}": getattr(config, f"supports_{flag}") for flag in flags},
             "supports_controls": CONTROLS_FIELD in config.model_fields,
             "default_mode": config.default_mode(),
-            "modes": {
-                mode: {"defaults": config.defaults_for_mode(mode)} for mode in config.modes
-            },
+            "modes": {mode: {"defaults": config.defaults_for_mode(mode)} for mode in config.modes},
             "config_schema": config.settings_schema(),
         }
 
@@ -78,6 +76,7 @@ class PipelineRegistry:
 
         Raises:
             InvalidPipeline: it is no pipeline, its id is taken, or its schema cannot be made.
+
         """
         if not (isinstance(pipeline, type) and issubclass(pipeline, Pipeline)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidPipeline(f"{pipeline!r} is not a subclass of lightmill.Pipeline")

@@ -17,7 +17,15 @@ from lightmill.pipelines.config import BasePipelineConfig, ModeDefaults, ui_fiel
 from lightmill.pipelines.contract import Pipeline
 
 FPS = 30
-BARS = ((192, 192, 192), (192, 192, 0), (0, 192, 192), (0, 192, 0), (192, 0, 192), (192, 0, 0), (0, 0, 192))
+BARS = (
+    (192, 192, 192),
+    (192, 192, 0),
+    (0, 192, 192),
+    (0, 192, 0),
+    (192, 0, 192),
+    (192, 0, 0),
+    (0, 0, 192),
+)
 """Colour bars at 75 %, in the order of SMPTE EG 1."""
 
 
@@ -28,29 +36,47 @@ class TestcardConfig(BasePipelineConfig):
 
     pipeline_id: ClassVar[str] = "testcard"
     pipeline_name: ClassVar[str] = "Test card"
-    pipeline_description: ClassVar[str] = "Colour bars, a clock and a moving ball, without a camera."
+    pipeline_description: ClassVar[str] = (
+        "Colour bars, a clock and a moving ball, without a camera."
+    )
     modes: ClassVar[dict[str, ModeDefaults]] = {
         "text": ModeDefaults(default=True, height=360, width=640)
     }
 
     height: int = Field(
-        default=360, ge=64, le=2160, multiple_of=2, description="Height in pixels",
+        default=360,
+        ge=64,
+        le=2160,
+        multiple_of=2,
+        description="Height in pixels",
         json_schema_extra=ui_field_config(order=1, component="resolution", label="Height"),
     )
     width: int = Field(
-        default=640, ge=64, le=3840, multiple_of=2, description="Width in pixels",
+        default=640,
+        ge=64,
+        le=3840,
+        multiple_of=2,
+        description="Width in pixels",
         json_schema_extra=ui_field_config(order=2, component="resolution", label="Width"),
     )
     label: str = Field(
-        default="Lightmill", max_length=60, description="Title in the picture",
+        default="Lightmill",
+        max_length=60,
+        description="Title in the picture",
         json_schema_extra=ui_field_config(order=3, label="Title", category="input"),
     )
     speed: float = Field(
-        default=0.25, ge=-2, le=2, description="Rounds of the ball a second",
+        default=0.25,
+        ge=-2,
+        le=2,
+        description="Rounds of the ball a second",
         json_schema_extra=ui_field_config(order=4, label="Speed"),
     )
     hue: float = Field(
-        default=170, ge=0, le=360, description="Colour of the ball, degrees",
+        default=170,
+        ge=0,
+        le=360,
+        description="Colour of the ball, degrees",
         json_schema_extra=ui_field_config(order=5, label="Hue (degrees)"),
     )
     show_settings: bool = Field(

@@ -45,14 +45,16 @@ class Trails(Pipeline):
         return Requirements(input_size=INPUT_SIZE)
 
     def __call__(self, **kwargs: Any) -> dict[str, Any]:
+        glow = None if kwargs["init_cache"] else self._glow
         frames: list[torch.Tensor] = []
         for frame in kwargs["video"]:
             light = frame[0].float()  # (H, W, 3)
-            if self._glow is None or self._glow.shape != light.shape or kwargs["init_cache"] and not frames:
-                self._glow = light
+            if glow is None or glow.shape != light.shape:
+                glow = light
             else:
-                self._glow = torch.maximum(light, self._glow * kwargs["decay"])
-            frames.append(self._glow.to(torch.uint8))
+                glow = torch.maximum(light, glow * kwargs["decay"])
+            frames.append(glow.to(torch.uint8))
+        self._glow = glow
         if len({frame.shape for frame in frames}) > 1:
             return {"video": frames}
         return {"video": torch.stack(frames)}  # (T, H, W, 3)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from aiortc import RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver
+from aiortc import RTCRtpCodecParameters, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
 
@@ -74,7 +74,11 @@ def attach(sender: RTCRtpSender, encoder: SenderEncoder, on_keyframe: Callable[[
 def prefer_codec(transceiver: RTCRtpTransceiver, name: str) -> None:
     """Put ``name`` first among the codecs negotiated with the remote offer."""
     internals: Any = transceiver
-    internals._codecs.sort(key=lambda codec: codec.name.upper() != name)
+
+    def later(codec: RTCRtpCodecParameters) -> bool:
+        return codec.name.upper() != name
+
+    internals._codecs.sort(key=later)
 
 
 def negotiated_codec(transceiver: RTCRtpTransceiver) -> str:

@@ -136,7 +136,9 @@ class Broadcast:
         self.last: MediaFrame | None = None
         self.rate = Rate()
         self.frames = 0
-        self.latency = {name: Window() for name in ("queue", "inference", "playout", "encode", "total")}
+        self.latency = {
+            name: Window() for name in ("queue", "inference", "playout", "encode", "total")
+        }
         self._config = config
         self._pool = pool
         self._card = card

@@ -52,7 +52,9 @@ class _Session(_Message):
 class _Controls(_Message):
     type: Literal["controls"]
     keys: list[str] = Field(max_length=MAX_KEYS)
-    mouse: tuple[Annotated[float, Field(allow_inf_nan=False)], Annotated[float, Field(allow_inf_nan=False)]] = (0.0, 0.0)
+    mouse: tuple[
+        Annotated[float, Field(allow_inf_nan=False)], Annotated[float, Field(allow_inf_nan=False)]
+    ] = (0.0, 0.0)
 
 
 class _Ping(_Message):
@@ -103,7 +105,9 @@ class ControlChannel:
 
     def _permitted(self) -> ControlTarget:
         if self._target is None:
-            raise InvalidInput("a viewer may only ping; change settings as the publisher or by PATCH")
+            raise InvalidInput(
+                "a viewer may only ping; change settings as the publisher or by PATCH"
+            )
         return self._target
 
     async def _answer(self, target: ControlTarget, message: _Settings | _Session) -> None:

@@ -67,6 +67,7 @@ class SessionHost(Protocol):
         Raises:
             PeerNotFound: the peer is unknown or gone.
             InvalidDescription: the fragment is malformed, or asks for an ICE restart.
+
         """
         ...
 

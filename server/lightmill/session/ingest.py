@@ -19,7 +19,7 @@ async def ingest(track: MediaStreamTrack, feed: Callable[[MediaFrame], None]) ->
     """
     while True:
         try:
-            frame = await track.recv()
+            frame: object = await track.recv()
         except MediaStreamError:
             return
         if isinstance(frame, av.VideoFrame):

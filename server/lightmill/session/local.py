@@ -76,7 +76,9 @@ class LocalSessionHost:
     async def _session_for(self, name: str, request: PeerRequest) -> Session:
         session = self._sessions.get(name)
         if session is None:
-            return await self._open(name, request.pipeline, request.mode, request.settings, pinned=False)
+            return await self._open(
+                name, request.pipeline, request.mode, request.settings, pinned=False
+            )
         if request.role is not PeerRole.VIEWER and session.differs(
             request.pipeline, request.mode, request.settings
         ):
@@ -86,7 +88,13 @@ class LocalSessionHost:
         return session
 
     async def _open(
-        self, name: str, pipeline: str | None, mode: str | None, settings: Mapping[str, Any], *, pinned: bool
+        self,
+        name: str,
+        pipeline: str | None,
+        mode: str | None,
+        settings: Mapping[str, Any],
+        *,
+        pinned: bool,
     ) -> Session:
         if self._closed:
             raise LimitReached("the server is shutting down")
@@ -173,7 +181,9 @@ class LocalSessionHost:
         try:
             return self._sessions[name]
         except KeyError:
-            raise SessionNotFound(f"no session {name}; GET /sessions lists those that run") from None
+            raise SessionNotFound(
+                f"no session {name}; GET /sessions lists those that run"
+            ) from None
 
     def _end_soon(self, session: Session, reason: str) -> None:
         task = asyncio.ensure_future(self._end(session, reason))

@@ -116,14 +116,24 @@ class Peer:
 
         Raises:
             InvalidDescription: aiortc cannot negotiate the offer; the peer is closed.
+
         """
         text, deferred = defer_mdns(sdp)
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(text, "offer"))
             self._add_output(PREFERRED_CODEC[codec])
             await self._pc.setLocalDescription(await self._pc.createAnswer())
-        except (ValueError, KeyError, IndexError, AttributeError, AssertionError, TypeError,
-                OperationError, InvalidStateError, InvalidAccessError) as error:
+        except (
+            ValueError,
+            KeyError,
+            IndexError,
+            AttributeError,
+            AssertionError,
+            TypeError,
+            OperationError,
+            InvalidStateError,
+            InvalidAccessError,
+        ) as error:
             await self.aclose("negotiation failed")
             message = f"the offer cannot be negotiated: {error or type(error).__name__}"
             raise InvalidDescription(
@@ -199,6 +209,7 @@ class Peer:
         Raises:
             InvalidDescription: the fragment is malformed or asks for an ICE restart.
             LimitReached: the peer sent more than ``rtc.max_candidates``.
+
         """
         if self._closed:
             raise PeerNotFound(f"peer {self.id} has left")
@@ -212,7 +223,9 @@ class Peer:
             candidate.to_aiortc()
         self._n_candidates += len(fragment.candidates)
         if self._n_candidates > self._config.max_candidates:
-            raise LimitReached(f"more than {self._config.max_candidates} candidates; see rtc.max_candidates")
+            raise LimitReached(
+                f"more than {self._config.max_candidates} candidates; see rtc.max_candidates"
+            )
         self.spawn(self._add(fragment))
 
     async def _add(self, fragment: Fragment) -> None:
@@ -264,6 +277,6 @@ def _ice_server(server: IceServer) -> RTCIceServer:
 
 def _ufrag(sdp: str) -> str:
     prefix = "a=ice-ufrag:"
-    return next((x.removeprefix(prefix).strip() for x in sdp.splitlines() if x.startswith(prefix)), "")
-
-
+    return next(
+        (x.removeprefix(prefix).strip() for x in sdp.splitlines() if x.startswith(prefix)), ""
+    )

@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lightmill.errors import FieldError, InvalidInput, InvalidSettings, LightmillError, PipelineFailed
+from lightmill.errors import (
+    FieldError,
+    InvalidInput,
+    InvalidSettings,
+    LightmillError,
+    PipelineFailed,
+)
 from lightmill.inference.controls import ControlState
 from lightmill.inference.runner import StageRunner
 from lightmill.inference.settings import LiveSettings
@@ -76,19 +82,24 @@ class Production:
             return {}
         return self._plan.config.to_json(self._runner.settings.in_force)
 
-    def plan(self, pipeline: str | None, mode: str | None, settings: Mapping[str, Any] | None) -> Plan:
+    def plan(
+        self, pipeline: str | None, mode: str | None, settings: Mapping[str, Any] | None
+    ) -> Plan:
         """Validate a choice on top of what is in force.
 
         Raises:
             PipelineNotFound, PipelineUnavailable: no such pipeline here.
             InvalidInput: the pipeline lacks this mode.
             InvalidSettings: its config class refuses the settings.
+
         """
         current = self._plan
         if pipeline is None and current is not None:
             chosen = current.pipeline
         else:
-            chosen = self._services.registry.get(pipeline or self._services.config.session.default_pipeline)
+            chosen = self._services.registry.get(
+                pipeline or self._services.config.session.default_pipeline
+            )
         config = chosen.get_config_class()
         same = current is not None and current.pipeline is chosen
         overrides = {**(current.overrides if same and current else {}), **(settings or {})}
@@ -100,11 +111,14 @@ class Production:
             raise InvalidInput(message, (FieldError("mode", message),))
         return Plan(chosen, mode, overrides, config.validate_settings(mode, overrides))
 
-    async def switch(self, pipeline: str | None, mode: str | None, settings: Mapping[str, Any] | None) -> None:
+    async def switch(
+        self, pipeline: str | None, mode: str | None, settings: Mapping[str, Any] | None
+    ) -> None:
         """Load the choice beside what runs, then swap between two chunks.
 
         Raises:
             PipelineFailed: loading it raised; what ran goes on.
+
         """
         async with self._lock:
             plan = self.plan(pipeline, mode, settings)
@@ -128,7 +142,8 @@ class Production:
             lease = await services.components.acquire(plan.pipeline, config, services.device)
             try:
                 stage = await services.executors.run(
-                    services.device, lambda: Stage(plan.pipeline, plan.values, services.device, lease)
+                    services.device,
+                    lambda: Stage(plan.pipeline, plan.values, services.device, lease),
                 )
             except BaseException:
                 lease.release()
@@ -157,6 +172,7 @@ class Production:
 
         Raises:
             InvalidSettings: a value is refused, or a load parameter would change.
+
         """
         if self._plan is None or self._runner is None:
             raise PipelineFailed("the pipeline is still loading; try again when it is ready")
@@ -167,7 +183,9 @@ class Production:
         applied = runner.settings.submit(values)
         if runner.failed:
             runner.settings.commit()
-        done, _ = await asyncio.wait([applied], timeout=self._services.config.session.apply_timeout_s)
+        done, _ = await asyncio.wait(
+            [applied], timeout=self._services.config.session.apply_timeout_s
+        )
         self._on_change()
         return {
             "settings": plan.config.to_json(runner.settings.in_force),
@@ -190,7 +208,9 @@ class Production:
 
     def _failed(self, error: Exception, fatal: bool) -> None:
         what = f"{type(error).__name__}: {error}"
-        self.error = f"{self.pipeline_id} gave up after repeated failures: {what}" if fatal else what
+        self.error = (
+            f"{self.pipeline_id} gave up after repeated failures: {what}" if fatal else what
+        )
         self._on_change()
 
     def _recovered(self) -> None:
@@ -211,7 +231,7 @@ def _refuse_load_params(
 ) -> None:
     moved = [name for name in sorted(config.load_params()) if values.get(name) != newest.get(name)]
     if moved:
-        remedy = "is a load parameter: reload with PATCH /sessions/{name} {\"settings\": {...}} to change it"
+        remedy = 'is a load parameter: reload with PATCH /sessions/{name} {"settings": {...}} to change it'
         raise InvalidSettings(
             f"{', '.join(moved)} {remedy}", tuple(FieldError(name, remedy) for name in moved)
         )

@@ -26,6 +26,7 @@ class Candidate:
 
         Raises:
             InvalidDescription: it is no candidate attribute (RFC 8839 section 5.1).
+
         """
         try:
             candidate = candidate_from_sdp(self.line.removeprefix("a=candidate:"))
@@ -64,7 +65,11 @@ def defer_mdns(sdp: str) -> tuple[str, Fragment]:
 def parse_fragment(text: str) -> Fragment:
     """Read a candidate fragment; the ufrag is that of its first section."""
     lines = text.splitlines()
-    ufrags = [line.removeprefix("a=ice-ufrag:").strip() for line in lines if line.startswith("a=ice-ufrag:")]
+    ufrags = [
+        line.removeprefix("a=ice-ufrag:").strip()
+        for line in lines
+        if line.startswith("a=ice-ufrag:")
+    ]
     complete = any(line.strip() == "a=end-of-candidates" for line in lines)
     return Fragment(ufrags[0] if ufrags else None, tuple(_candidates(lines)), complete)
 

@@ -87,13 +87,17 @@ class Session:
             PublisherPresent: there is a publisher, and ``session.publisher_takeover`` is off.
             LimitReached: ``session.max_viewers`` are here already.
             InvalidDescription: the offer cannot be negotiated.
+
         """
         publishes = request.role is not PeerRole.VIEWER
         if publishes and self._publisher and not self._config.session.publisher_takeover:
             raise PublisherPresent(
                 f"{self.name} has a publisher; stop it first or set session.publisher_takeover"
             )
-        if request.role is not PeerRole.PUBLISHER and self.n_viewers >= self._config.session.max_viewers:
+        if (
+            request.role is not PeerRole.PUBLISHER
+            and self.n_viewers >= self._config.session.max_viewers
+        ):
             raise LimitReached(f"{self.name} has {self.n_viewers} viewers; see session.max_viewers")
         peer = Peer(request.role, self, self._config.rtc, self if publishes else None)
         self._peers[peer.id] = peer
@@ -167,9 +171,7 @@ class Session:
         delay = limits.idle_s if self.pinned else limits.grace_s
         reason = "idle" if self.pinned else f"the publisher did not come back within {delay:g} s"
         self._keep()
-        self._end_timer = asyncio.get_running_loop().call_later(
-            delay, self._on_end, self, reason
-        )
+        self._end_timer = asyncio.get_running_loop().call_later(delay, self._on_end, self, reason)
 
     def _keep(self) -> None:
         if self._end_timer is not None:

@@ -47,4 +47,6 @@ def _check_local(request: web.Request) -> None:
         )
     origin = request.headers.get("Origin")
     if origin is not None and not origin_allowed(origin, request.host, config):
-        raise web.HTTPForbidden(text=f"pages of {origin} may not use this server; see server.cors_origins")
+        raise web.HTTPForbidden(
+            text=f"pages of {origin} may not use this server; see server.cors_origins"
+        )

@@ -12,7 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from lightmill.errors import FieldError, InvalidInput
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-NAME_RULE = "use 1 to 64 letters, digits, dots, dashes and underscores, starting with a letter or digit"
+NAME_RULE = (
+    "use 1 to 64 letters, digits, dots, dashes and underscores, starting with a letter or digit"
+)
 
 Model = TypeVar("Model", bound=BaseModel)
 

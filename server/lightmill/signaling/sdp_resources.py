@@ -35,9 +35,7 @@ async def create(request: web.Request, role: PeerRole, endpoint: str) -> web.Res
     check_offer(sdp, role)
     host = request.app[HOST]
     answer = await host.connect(
-        PeerRequest(
-            role, sdp, session, request.query.get("pipeline"), request.query.get("mode")
-        )
+        PeerRequest(role, sdp, session, request.query.get("pipeline"), request.query.get("mode"))
     )
     response = web.Response(status=201, text=answer.sdp, content_type=SDP)
     response.headers["Location"] = f"/{endpoint}/{answer.session}/{answer.peer}"

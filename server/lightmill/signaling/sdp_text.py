@@ -26,6 +26,7 @@ def check_offer(sdp: str, role: PeerRole) -> None:
 
     Raises:
         InvalidDescription: the message and its field say what is missing and what to send.
+
     """
     lines = [line.strip() for line in sdp.splitlines()]
     if not lines or lines[0] != "v=0":

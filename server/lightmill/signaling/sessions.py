@@ -40,9 +40,7 @@ async def patch_session(request: web.Request) -> web.Response:
 
 async def patch_settings(request: web.Request) -> web.Response:
     settings = await read_object(request)
-    return web.json_response(
-        await request.app[HOST].update_settings(path_name(request), settings)
-    )
+    return web.json_response(await request.app[HOST].update_settings(path_name(request), settings))
 
 
 async def delete_session(request: web.Request) -> web.Response:
