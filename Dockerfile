@@ -2,7 +2,7 @@ FROM python:3.12-slim-bookworm
 
 RUN useradd --create-home --uid 10001 mill
 WORKDIR /app
-# Empty: PyPI's torch with CUDA. For a small image without: https://download.pytorch.org/whl/cpu
+# Empty: the torch that pip finds, with CUDA. For a small image give an index of CPU wheels.
 ARG TORCH_INDEX=""
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY server server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
+from typing import Any
 
 import av
 from aiortc import MediaStreamTrack
@@ -19,7 +20,7 @@ async def ingest(track: MediaStreamTrack, feed: Callable[[MediaFrame], None]) ->
     """
     while True:
         try:
-            frame: object = await track.recv()
+            frame: Any = await track.recv()  # Any: a frame or a packet
         except MediaStreamError:
             return
         if isinstance(frame, av.VideoFrame):

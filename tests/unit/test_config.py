@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from lightmill.config import Config, load_config
+from lightmill.errors import ConfigError
+
+MANUAL = Path(__file__).parents[2] / "config/default.toml"
+
+
+def test_the_manual_equals_the_defaults_and_names_every_key():
+    assert load_config(MANUAL, environ={}) == Config()
+    text = MANUAL.read_text()
+    documented = tomllib.loads(re.sub(r"^# (token = )", r"\1", text, flags=re.M))
+    for section, model in Config.model_fields.items():
+        assert set(documented[section]) == set(model.annotation.model_fields)
+    lines = text.splitlines()
+    keys = [index for index, line in enumerate(lines) if re.match(r"(# )?[a-z_]+ = ", line)]
+    assert all(lines[index - 1].startswith("# ") for index in keys)
+
+
+def test_file_environment_and_flags_in_this_order(tmp_path):
+    path = tmp_path / "mill.toml"
+    path.write_text('[server]\nport = 1\nhost = "127.0.0.2"\n[session]\ngrace_s = 3\n')
+    environ = {"LIGHTMILL_SERVER__PORT": "2", "LIGHTMILL_PLUGINS__BLOCKED": '["x"]', "HOME": "/"}
+    config = load_config(
+        path, environ=environ, flags={"session": {"grace_s": 5}, "server": {"port": None}}
+    )
+    assert (config.server.port, config.server.host) == (2, "127.0.0.2")
+    assert (config.session.grace_s, config.plugins.blocked) == (5, ["x"])
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "names"),
+    [
+        ("[serve]\nport = 1\n", {}, "serve"),
+        ("[server]\nprot = 1\n", {}, r"server\.prot"),
+        ("[server]\nport = 99999\n", {}, r"server\.port"),
+        ("port = [\n", {}, "not valid TOML"),
+        ("", {"LIGHTMILL_SERVE__PORT": "1"}, "LIGHTMILL_SERVE__PORT"),
+        ("", {"LIGHTMILL_SERVER__PROT": "1"}, r"server\.prot"),
+        ("", {"LIGHTMILL_SERVER__PORT": "many"}, r"server\.port"),
+    ],
+)
+def test_whatever_is_misspelt_is_named(tmp_path, text, environ, names):
+    path = tmp_path / "mill.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=names):
+        load_config(path, environ=environ)
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_config(tmp_path / "none.toml", environ={})
+
+
+def test_secrets_do_not_show():
+    config = load_config(environ={}, flags={"server": {"token": "hunter2"}})
+    assert "hunter2" not in repr(config)
