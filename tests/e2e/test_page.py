@@ -48,7 +48,7 @@ async def delivered(page: Page, seconds: float) -> tuple[float, float, int]:
 async def test_the_camera_comes_back_smoothly(page: Page, pipeline: str):
     await start(page, pipeline)
     await asyncio.sleep(3)
-    seconds = float(os.environ.get("LIGHTMILL_E2E_SECONDS", "10"))
+    seconds = float(os.environ.get("E2E_SECONDS", "10"))
     fps, gap, freezes = await delivered(page, seconds)
     print(
         f"{pipeline}: {fps:.2f} fps over {seconds:g} s, longest gap {gap:.0f} ms, {freezes} freezes"
@@ -163,7 +163,7 @@ async def test_ffmpeg_publishes_and_the_browser_watches(browser: Browser, server
         await pages[1].goto(f"{server}/watch/obs")
         for page in pages:
             await until(page, "document.querySelector('#state').textContent.startsWith('Live')")
-        seconds = float(os.environ.get("LIGHTMILL_E2E_SECONDS", "5"))
+        seconds = float(os.environ.get("E2E_SECONDS", "5"))
         await asyncio.sleep(2)
         for fps, gap, freezes in await asyncio.gather(
             *(delivered(page, seconds) for page in pages)

@@ -53,7 +53,7 @@ class VideoEncoder:
         self.codec = codec
         self.bitrate_bps = bitrate_bps
         """Target, bits per second; may be set any time and counts from the next frame."""
-        self._max_bitrate_bps = max_bitrate_bps or bitrate_bps
+        self._max_bitrate_bps = max(max_bitrate_bps or 0, bitrate_bps)
         self._clock = clock
         self._context: VideoCodecContext | None = None
         self._opened_bps = 0
@@ -111,6 +111,12 @@ class VideoEncoder:
         if self.codec == "H264":
             context.profile = "Baseline"
             context.max_b_frames = 0
+        if self.codec == "H264":
+            # libx264 follows a new rate only in CBR, and never above the maximum it was opened
+            # with: so open it at the maximum and turn it down before the first frame.
+            context.bit_rate = self._max_bitrate_bps
+            context.open()
+            context.bit_rate = self.bitrate_bps
         self._opened_bps, self._opened_at = self.bitrate_bps, self._clock()
         return context
 
@@ -124,7 +130,7 @@ class VideoEncoder:
                 "level": level,
                 "forced-idr": "1",
                 "maxrate": str(self._max_bitrate_bps),
-                "bufsize": str(self._max_bitrate_bps),
+                "bufsize": str(self.bitrate_bps),
                 "x264-params": "repeat-headers=1:scenecut=0:sliced-threads=0",
             }
         return {

@@ -13,6 +13,7 @@ from lightmill.media.frames import MediaFrame
 SMOOTHING = 0.25
 """Weight of the newest chunk in the measured interval between frames."""
 INTERVAL_LIMITS_S = (1 / 240, 1.0)
+FIRST_INTERVAL_S = 1 / 30
 CATCH_UP = 0.85
 """A backlog of more than a chunk and a half is played this much faster."""
 MAX_BACKLOG_CHUNKS = 2
@@ -30,7 +31,7 @@ class PlayoutSchedule:
         self.dropped = 0
         self._frames: deque[MediaFrame] = deque()
         self._chunk = 1
-        self._measured_s = 1 / 30
+        self._measured_s: float | None = None
         self._fixed_s: float | None = None
         self._pushed_at: float | None = None
         self._due = 0.0
@@ -45,7 +46,7 @@ class PlayoutSchedule:
         """Seconds between frames; 0 when they leave as they come."""
         if self._fixed_s is not None:
             return self._fixed_s
-        return self._measured_s if self._chunk > 1 else 0.0
+        return self._measured_s or FIRST_INTERVAL_S if self._chunk > 1 else 0.0
 
     def fixed_interval(self, seconds: float | None) -> None:
         self._fixed_s = seconds
@@ -66,10 +67,8 @@ class PlayoutSchedule:
         if self._pushed_at is not None:
             low, high = INTERVAL_LIMITS_S
             seen = min(high, max(low, (now - self._pushed_at) / count))
-            fresh = count != self._chunk
-            self._measured_s = (
-                seen if fresh else self._measured_s + SMOOTHING * (seen - self._measured_s)
-            )
+            known = self._measured_s if count == self._chunk else None
+            self._measured_s = seen if known is None else known + SMOOTHING * (seen - known)
         self._chunk = count
         self._pushed_at = now
 
@@ -98,7 +97,7 @@ class PlayoutSchedule:
     def clear(self) -> None:
         """Forget what waits and what was measured."""
         self._frames.clear()
-        self._pushed_at = None
+        self._pushed_at = self._measured_s = None
 
 
 class Playout:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import cast
 
 import av
 from aiortc import MediaStreamTrack
@@ -20,7 +20,7 @@ async def ingest(track: MediaStreamTrack, feed: Callable[[MediaFrame], None]) ->
     """
     while True:
         try:
-            frame: Any = await track.recv()  # Any: a frame or a packet
+            frame = cast("object", await track.recv())
         except MediaStreamError:
             return
         if isinstance(frame, av.VideoFrame):
