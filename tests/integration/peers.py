@@ -167,6 +167,7 @@ class PeerClient:
         self.resource = ""
         self.session = ""
         self.watcher: Watcher | None = None
+        self._has_watcher = asyncio.Event()
         self.control: Control | None = None
 
     async def offer(
@@ -214,6 +215,11 @@ class PeerClient:
         def on_track(track: MediaStreamTrack) -> None:
             if track.kind == "video":
                 self.watcher = Watcher(track, numbered=numbered)
+                self._has_watcher.set()
+
+    async def watcher_ready(self) -> None:
+        """Wait until the outgoing track of the server is here."""
+        await asyncio.wait_for(self._has_watcher.wait(), 10)
 
     async def delete(self) -> int:
         reply = await self.http.delete(self.resource)

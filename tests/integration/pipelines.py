@@ -8,7 +8,14 @@ from typing import Any, ClassVar
 import torch
 from pydantic import Field
 
-from lightmill import BasePipelineConfig, ModeDefaults, Pipeline, Requirements, ui_field_config
+from lightmill import (
+    BasePipelineConfig,
+    CtrlInput,
+    ModeDefaults,
+    Pipeline,
+    Requirements,
+    ui_field_config,
+)
 
 
 class SlowConfig(BasePipelineConfig):
@@ -96,4 +103,35 @@ class Counter(Pipeline):
         return {"video": torch.full((1, 240, 320, 3), kwargs["shade"], dtype=torch.uint8)}
 
 
-TEST_PIPELINES = [Slow, Faulty, Counter]
+class PlayerConfig(BasePipelineConfig):
+    pipeline_id: ClassVar[str] = "test-player"
+    pipeline_name: ClassVar[str] = "Player"
+    modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    ctrl_input: CtrlInput | None = None
+
+
+class Player(Pipeline):
+    """Wants keyboard and mouse, and has components; both are recorded."""
+
+    inputs: ClassVar[list[CtrlInput]] = []
+    loads: ClassVar[list[str]] = []
+
+    @classmethod
+    def get_config_class(cls) -> type[PlayerConfig]:
+        return PlayerConfig
+
+    @classmethod
+    def load_components(cls, config: BasePipelineConfig, device: torch.device) -> object | None:
+        cls.loads.append(str(device))
+        return object()
+
+    def prepare(self, **kwargs: Any) -> Requirements | None:
+        return Requirements(input_size=1)
+
+    def __call__(self, **kwargs: Any) -> dict[str, Any]:
+        assert self.components is not None
+        self.inputs.append(kwargs["ctrl_input"])
+        return {"video": torch.cat(kwargs["video"])}
+
+
+TEST_PIPELINES = [Player, Slow, Faulty, Counter]

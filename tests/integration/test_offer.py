@@ -21,8 +21,7 @@ def error_of(a: np.ndarray, b: np.ndarray) -> float:
 async def test_passthrough_returns_the_picture_in_order(http, peer):
     camera = NumberedTrack()
     client = await peer(http).offer(camera, pipeline="passthrough")
-    await asyncio.sleep(0)
-    await wait_for_watcher(client)
+    await client.watcher_ready()
     await client.watcher.frames(60)
     numbers = [number for _, number in client.watcher.seen]
     assert numbers == sorted(numbers)
@@ -32,7 +31,7 @@ async def test_passthrough_returns_the_picture_in_order(http, peer):
 
 async def test_a_setting_changes_the_pixels(http, peer):
     client = await peer(http).offer(NumberedTrack(), pipeline="color")
-    await wait_for_watcher(client)
+    await client.watcher_ready()
     await client.watcher.frames(10)
     reply = await client.control.ask(type="settings", settings={"saturation": 0})
     assert reply["type"] == "settings" and reply["applied"]
@@ -80,7 +79,7 @@ async def test_a_wrong_message_gets_an_error_and_the_channel_lives(http, peer, t
 
 async def test_the_pipeline_is_switched_without_renegotiation(http, peer):
     client = await peer(http).offer(NumberedTrack(), pipeline="passthrough")
-    await wait_for_watcher(client)
+    await client.watcher_ready()
     await client.watcher.frames(5)
     reply = await client.control.ask(type="session", pipeline="gray", settings={"amount": 1})
     assert reply["session"]["pipeline"] == "gray"
@@ -92,7 +91,7 @@ async def test_the_pipeline_is_switched_without_renegotiation(http, peer):
 
 async def test_the_mode_is_switched_while_streaming(http, peer):
     client = await peer(http).offer(NumberedTrack(), pipeline="test-counter", mode="video")
-    await wait_for_watcher(client)
+    await client.watcher_ready()
     await client.watcher.until(lambda watcher: spread(watcher.last) > 60)
     await client.control.ask(type="session", mode="text", settings={"shade": 200})
     await client.watcher.until(lambda watcher: abs(mean(watcher.last) - 200) < 6)
@@ -106,7 +105,7 @@ def mean(frame) -> float:
 
 async def test_text_mode_shows_a_change_in_the_next_chunk(http, peer):
     client = await peer(http).offer(None, pipeline="test-counter", numbered=False)
-    await wait_for_watcher(client)
+    await client.watcher_ready()
     await client.watcher.frames(10)
     before = len(Counter.calls)
     await client.control.ask(type="settings", settings={"shade": 120})
@@ -124,7 +123,7 @@ async def test_text_mode_generates_nothing_that_nobody_sees(http, peer):
     assert Counter.calls == []
     assert (await reply.json())["state"] == "paused"
     viewer = await peer(http).whep("unseen", numbered=False)
-    await wait_for_watcher(viewer)
+    await viewer.watcher_ready()
     await viewer.watcher.frames(10)
     assert len(Counter.calls) <= viewer.watcher.n_frames + 15
     await viewer.delete()
@@ -138,12 +137,12 @@ async def test_text_mode_generates_nothing_that_nobody_sees(http, peer):
 async def test_a_failing_pipeline_is_reported_and_recovers(http, peer):
     client = await peer(http).offer(NumberedTrack(), pipeline="test-faulty", session="faulty")
     other = await peer(http).offer(NumberedTrack(), pipeline="passthrough")
-    await wait_for_watcher(other)
+    await other.watcher_ready()
     await other.watcher.frames(10)
     session = await (await http.get("/sessions/faulty")).json()
     assert "told to fail" in session["error"]
     await client.control.ask(type="settings", settings={"fail": False})
-    await wait_for_watcher(client)
+    await client.watcher_ready()
     await client.watcher.until(lambda watcher: spread(watcher.last) > 60)
     assert (await (await http.get("/sessions/faulty")).json())["error"] is None
 
@@ -183,7 +182,7 @@ async def test_load_parameters_are_fixed_while_the_pipeline_runs(http, peer):
 async def test_a_snapshot_is_a_jpeg_of_the_output(http, peer):
     client = await peer(http).offer(NumberedTrack(), pipeline="gray", session="still")
     assert (await http.get("/sessions/none/snapshot.jpg")).status == 404
-    await wait_for_watcher(client)
+    await client.watcher_ready()
     await client.watcher.frames(10)
     reply = await http.get("/sessions/still/snapshot.jpg")
     picture = await reply.read()
@@ -198,16 +197,10 @@ async def test_the_resolution_may_change_in_the_stream(http, peer):
             return await super().recv()
 
     client = await peer(http).offer(Growing(), pipeline="edges", numbered=False)
-    await wait_for_watcher(client)
+    await client.watcher_ready()
     await client.watcher.until(
         lambda watcher: (watcher.last.width, watcher.last.height) == (480, 360)
     )
-
-
-async def wait_for_watcher(client) -> None:
-    async with asyncio.timeout(10):
-        while client.watcher is None:
-            await asyncio.sleep(0.01)
 
 
 async def wait_for_state(http, name: str, state: str, timeout_s: float = 15) -> dict:
@@ -222,5 +215,5 @@ async def wait_for_state(http, name: str, state: str, timeout_s: float = 15) -> 
 
 async def test_a_client_without_video_support_gets_the_answer_it_asked_for(http, peer):
     client = await peer(http).offer(VideoStreamTrack(), numbered=False)
-    await wait_for_watcher(client)
+    await client.watcher_ready()
     await client.watcher.frames(3)

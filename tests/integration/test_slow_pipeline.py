@@ -11,7 +11,6 @@ import pytest
 
 from tests.integration.peers import NumberedTrack
 from tests.integration.pipelines import Slow
-from tests.integration.test_offer import wait_for_watcher
 
 
 @pytest.mark.slow
@@ -19,7 +18,7 @@ from tests.integration.test_offer import wait_for_watcher
 async def test_latency_and_memory_stay_flat_for_a_minute(http, peer):
     camera = NumberedTrack(30)
     client = await peer(http).offer(camera, pipeline="test-slow", session="slow")
-    await wait_for_watcher(client)
+    await client.watcher_ready()
     await client.watcher.frames(30, timeout_s=30)
     rss = psutil.Process().memory_info().rss
     start, first = monotonic(), client.watcher.n_frames
@@ -45,7 +44,7 @@ async def test_latency_and_memory_stay_flat_for_a_minute(http, peer):
 
 async def test_settings_at_60_hz_end_with_the_last_and_every_reply_is_true(http, peer):
     client = await peer(http).offer(NumberedTrack(30), pipeline="test-slow")
-    await wait_for_watcher(client)
+    await client.watcher_ready()
     await client.watcher.frames(5)
     Slow.calls.clear()
     replies = []

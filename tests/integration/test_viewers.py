@@ -10,13 +10,13 @@ import psutil
 import pytest
 
 from tests.integration.peers import NumberedTrack
-from tests.integration.test_offer import mean, spread, wait_for_state, wait_for_watcher
+from tests.integration.test_offer import mean, spread, wait_for_state
 
 
 async def test_viewers_before_the_publisher_see_a_card_and_then_the_picture(http, peer):
     viewers = [await peer(http).whep("show") for _ in range(2)]
     for viewer in viewers:
-        await wait_for_watcher(viewer)
+        await viewer.watcher_ready()
         await viewer.watcher.frames(2)
         assert mean(viewer.watcher.last) < 60  # the card is dark
     await peer(http).whip("show", NumberedTrack())
@@ -31,7 +31,7 @@ async def test_a_publisher_that_comes_back_resumes_the_session(server, peer):
     http = await server(session={"grace_s": 10})
     publisher = await peer(http).whip("show", NumberedTrack(), "?pipeline=gray")
     viewer = await peer(http).whep("show")
-    await wait_for_watcher(viewer)
+    await viewer.watcher_ready()
     await viewer.watcher.frames(5)
     assert await publisher.delete() == 200
     await wait_for_state(http, "show", "grace")
@@ -47,7 +47,7 @@ async def test_grace_ends_the_session(server, peer):
     http = await server(session={"grace_s": 0.3})
     publisher = await peer(http).whip("show", NumberedTrack())
     viewer = await peer(http).whep("show")
-    await wait_for_watcher(viewer)
+    await viewer.watcher_ready()
     await viewer.watcher.frames(3)
     await publisher.delete()
     await asyncio.wait_for(viewer.watcher.ended.wait(), 10)
@@ -113,7 +113,7 @@ async def test_fifty_sessions_leave_nothing_behind(http, peer):
         await client.offer(
             NumberedTrack(width=160, height=120), session=f"s{number}", numbered=False
         )
-        await wait_for_watcher(client)
+        await client.watcher_ready()
         await client.watcher.frames(2)
         assert await client.delete() == 200
         await client.aclose()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
+from weakref import WeakValueDictionary
 
 import lightmill
 from lightmill.config import Config
@@ -50,7 +51,7 @@ class LocalSessionHost:
             device=resolve_device(config.inference.device),
         )
         self._sessions: dict[str, Session] = {}
-        self._opening: dict[str, asyncio.Lock] = {}
+        self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ending: set[asyncio.Task[None]] = set()
         self._started = monotonic()
         try:
@@ -61,17 +62,14 @@ class LocalSessionHost:
 
     async def connect(self, request: PeerRequest) -> PeerAnswer:
         name = request.session or _generated_name()
-        async with self._opening.setdefault(name, asyncio.Lock()):
+        async with self._opening_of(name):
+            session = await self._session_for(name, request)
             try:
-                session = await self._session_for(name, request)
-                try:
-                    return await session.accept(request)
-                except BaseException:
-                    if not session.peers and not session.pinned and not session.waits_for_publisher:
-                        await self._end(session, "its first peer was refused")
-                    raise
-            finally:
-                self._forget_lock(name)
+                return await session.accept(request)
+            except BaseException:
+                if not session.peers and not session.pinned and not session.waits_for_publisher:
+                    await self._end(session, "its first peer was refused")
+                raise
 
     async def _session_for(self, name: str, request: PeerRequest) -> Session:
         session = self._sessions.get(name)
@@ -113,22 +111,18 @@ class LocalSessionHost:
 
     async def create_session(self, request: SessionRequest) -> dict[str, Any]:
         name = request.name or _generated_name()
-        async with self._opening.setdefault(name, asyncio.Lock()):
-            try:
-                if name in self._sessions:
-                    raise SessionExists(f"session {name} exists; choose another name or PATCH it")
-                session = await self._open(
-                    name, request.pipeline, request.mode, request.settings, pinned=True
-                )
-                session.start_idle_countdown()
-                return session.describe()
-            finally:
-                self._forget_lock(name)
+        async with self._opening_of(name):
+            if name in self._sessions:
+                raise SessionExists(f"session {name} exists; choose another name or PATCH it")
+            session = await self._open(
+                name, request.pipeline, request.mode, request.settings, pinned=True
+            )
+            session.start_idle_countdown()
+            return session.describe()
 
-    def _forget_lock(self, name: str) -> None:
-        lock = self._opening.get(name)
-        if lock is not None and not getattr(lock, "_waiters", None):
-            self._opening.pop(name, None)
+    def _opening_of(self, name: str) -> asyncio.Lock:
+        """The lock of one name; it is forgotten when nobody opens that session any more."""
+        return self._opening.setdefault(name, asyncio.Lock())
 
     async def add_candidates(self, peer: str, fragment: str) -> None:
         await self._find(peer)[1].add_candidates(fragment)

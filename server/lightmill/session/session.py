@@ -74,10 +74,11 @@ class Session:
     def differs(self, pipeline: str | None, mode: str | None, settings: dict[str, Any]) -> bool:
         """Whether these wishes ask for something else than what runs."""
         production = self.production
+        in_force = production.settings_json()
         return (
             pipeline not in (None, production.pipeline_id)
             or mode not in (None, production.mode)
-            or bool(settings)
+            or any(name not in in_force or in_force[name] != settings[name] for name in settings)
         )
 
     async def accept(self, request: PeerRequest) -> PeerAnswer:
