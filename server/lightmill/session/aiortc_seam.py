@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections import OrderedDict
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
+from aioice import ice, stun
 from aiortc import RTCRtpCodecParameters, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
@@ -97,3 +101,54 @@ def discard_media(receiver: RTCRtpReceiver) -> None:
     """Drop a receiver's packets before they are assembled and decoded."""
     internals: Any = receiver
     internals._enabled = False
+
+
+class Liveness:
+    """Consent checks (RFC 7675) that also count what the peer sends.
+
+    ffmpeg's WHIP muxer answers no STUN request while it streams; aioice alone would cut it off
+    after 30 s. A peer from which packets still come is there; one that is silent and answers
+    nothing for ``CONSENT_FAILURES`` checks is gone.
+    """
+
+    def __init__(self, connection: ice.Connection) -> None:
+        internals: Any = connection
+        self._connection = internals
+        self._received_at = monotonic()
+        self._receive: Callable[[bytes, int], None] = internals.data_received
+        internals.data_received = self._data_received
+        internals.query_consent = self._query_consent
+
+    def _data_received(self, data: bytes, component: int) -> None:
+        self._received_at = monotonic()
+        self._receive(data, component)
+
+    async def _query_consent(self) -> None:
+        connection, failures = self._connection, 0
+        while failures < ice.CONSENT_FAILURES:
+            checked_at = monotonic()
+            await asyncio.sleep(ice.CONSENT_INTERVAL * random.uniform(0.8, 1.2))
+            for pair in list(connection._nominated.values()):
+                alive = await self._answers(pair) or self._received_at > checked_at
+                failures = 0 if alive else failures + 1
+        connection._query_consent_task = None
+        await connection.close()
+
+    async def _answers(self, pair: Any) -> bool:  # Any: aioice's internal pair
+        connection = self._connection
+        request = connection.build_request(pair, nominate=False)
+        key = connection.remote_password.encode()
+        try:
+            await pair.protocol.request(
+                request, pair.remote_addr, integrity_key=key, retransmissions=0
+            )
+        except stun.TransactionError:
+            return False
+        return True
+
+
+def watch_liveness(transceivers: list[RTCRtpTransceiver]) -> None:
+    """Use `Liveness` on every ICE connection that these transceivers share."""
+    connections = {one.receiver.transport.transport.iceGatherer._connection for one in transceivers}  # pyright: ignore[reportPrivateUsage]
+    for connection in connections:
+        Liveness(connection)

@@ -121,6 +121,7 @@ class Peer:
         text, deferred = defer_mdns(sdp)
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(text, "offer"))
+            seam.watch_liveness(self._pc.getTransceivers())
             self._add_output(PREFERRED_CODEC[codec])
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except (
