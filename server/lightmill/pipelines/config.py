@@ -73,7 +73,7 @@ def ui_field_config(
 class BasePipelineConfig(BaseModel):
     """Subclass it: class variables describe the pipeline, fields are its settings."""
 
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
     pipeline_id: ClassVar[str] = "base"
     pipeline_name: ClassVar[str] = "Base"
