@@ -1,0 +1,68 @@
+"""The drawn form against a schema with every kind of field, in a real browser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page
+
+pytestmark = pytest.mark.e2e
+
+FIXTURE = json.loads((Path(__file__).parents[1] / "web/every_field.json").read_text())
+DRAW = """async ({ schema, defaults }) => {
+  const { SettingsForm } = await import("/static/js/components/settings-form.js");
+  const form = new SettingsForm();
+  form.show({ config_schema: schema, modes: { video: { defaults } } }, "video");
+  window.sent = {};
+  form.addEventListener("setting", ({ detail }) => { window.sent[detail.name] = detail.value; });
+  document.body.append(form);
+  window.form = form;
+}"""
+
+
+async def test_every_kind_of_field_is_drawn_and_sends_typed_values(page: Page):
+    await page.evaluate(DRAW, FIXTURE)
+    fill = {
+        "bounded": ("input[type=range]", "0.25", 0.25),
+        "first": ("input[type=number]", "0.125", 0.125),
+        "nullable_bounded": ("input[type=range]", "1.5", 1.5),
+        "free": ("input[type=number]", "-2.75", -2.75),
+        "negative": ("input[type=number]", "-7", -7),
+        "negative_minimum": ("input[type=range]", "-10", -10),
+        "stepped": ("input[type=range]", "24", 24),
+        "text": ("input[type=text]", "bye", "bye"),
+        "nullable_text": ("input[type=text]", "some", "some"),
+        "numbers": ("textarea", "[4, 5]", [4, 5]),
+        "mapping": ("textarea", '{"a": 1.5}', {"a": 1.5}),
+    }
+    choose = {"literal": "b", "int_literal": 2, "enum": "sour", "int_enum": 2}
+    choose |= {"nullable_enum": "sour", "nullable_literal": "b"}
+    for name, (control, text, _) in fill.items():
+        await page.locator(f"[data-field={name}] {control}").fill(text)
+        await page.locator(f"[data-field={name}] {control}").blur()
+    for name, value in choose.items():
+        await page.locator(f"[data-field={name}] select").select_option(str(value))
+    await page.locator("[data-field=toggle] input").uncheck()
+    expected = {name: value for name, (_, _, value) in fill.items()} | choose | {"toggle": False}
+    assert await page.evaluate("window.sent") == expected
+    for name in ("nullable_bounded", "nullable_enum", "nullable_literal", "nullable_text"):
+        await page.locator(f"[data-field={name}] .unset-label input").check()
+        assert (await page.evaluate("window.sent"))[name] is None
+    assert await page.locator("[data-field=only_text], [data-field=hidden]").count() == 0
+
+
+async def test_wrong_values_stay_and_the_servers_word_is_shown(page: Page):
+    await page.evaluate(DRAW, FIXTURE)
+    number = page.locator("[data-field=first] input[type=number]")
+    await number.fill("1")
+    await number.blur()
+    assert "Less than 1" in await page.locator("[data-field=first] .error").inner_text()
+    assert await page.evaluate("window.sent") == {}
+    assert await page.evaluate("form.refuse([{ field: 'numbers.0', message: 'too small' }])")
+    assert await page.locator("[data-field=numbers] .error").inner_text() == "too small"
+    await page.evaluate("form.confirm({ negative: -9, int_enum: 2, toggle: false })")
+    assert await page.locator("[data-field=negative] input").input_value() == "-9"
+    assert await page.locator("[data-field=int_enum] select").input_value() == "2"
+    assert not await page.locator("[data-field=toggle] input").is_checked()
