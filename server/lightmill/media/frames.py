@@ -1,4 +1,4 @@
-"""A video frame together with what the server knows about its time."""
+"""Frames on their way: decoded ones with what the server knows of their time, and packed ones."""
 
 from __future__ import annotations
 
@@ -22,3 +22,18 @@ class MediaFrame:
     dequeued: float | None = None
     inferred: float | None = None
     released: float | None = None
+
+
+@dataclass(slots=True)
+class OutgoingFrame:
+    """The RTP payloads of one encoded frame, shared by every viewer; nobody changes them.
+
+    ``timestamp`` counts the stream's RTP clock from any origin, ``at`` is the second of the
+    monotonic clock that it stands for. ``pace_s`` is the time that the frame may take to leave.
+    """
+
+    payloads: list[bytes]
+    timestamp: int
+    at: float
+    keyframe: bool = True
+    pace_s: float = 0.0

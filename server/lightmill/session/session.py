@@ -49,7 +49,7 @@ class Session:
         self._end_timer: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
         self.broadcast = Broadcast(
-            self._config.media, services.encoders, self._card, self._viewers_changed
+            self._config.media, services.codecs, self._card, self._viewers_changed
         )
         self.production = Production(name, services, self.broadcast.playout, self._announce)
         self._spawn(self._report())
@@ -100,7 +100,7 @@ class Session:
             and self.n_viewers >= self._config.session.max_viewers
         ):
             raise LimitReached(f"{self.name} has {self.n_viewers} viewers; see session.max_viewers")
-        peer = Peer(request.role, self, self._config.rtc, self if publishes else None)
+        peer = Peer(request.role, self, self._services, self if publishes else None)
         self._peers[peer.id] = peer
         try:
             sdp = await peer.negotiate(request.sdp, self._config.media.codec)
