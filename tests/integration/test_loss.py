@@ -19,7 +19,10 @@ def lossy(client, *, incoming=(), outgoing=()) -> None:
     """Drop RTP by repeating patterns of ``True`` (lost) and ``False``."""
     connection = connection_of(client)
     passed_on, sent = connection.data_received, connection.send
-    received_losses, sent_losses = itertools.cycle(incoming or [False]), itertools.cycle(outgoing or [False])
+    received_losses, sent_losses = (
+        itertools.cycle(incoming or [False]),
+        itertools.cycle(outgoing or [False]),
+    )
 
     def is_rtp(data: bytes) -> bool:
         return 127 < data[0] < 192 and not 192 <= data[1] <= 208

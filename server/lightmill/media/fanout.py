@@ -95,12 +95,6 @@ class Subscription:
             await self._arrived.wait()
         return self._queue.popleft()
 
-    def restart(self) -> None:
-        """Discard what is queued and begin anew with the next keyframe, which is asked for."""
-        self._queue.clear()
-        self.waiting_for_keyframe = True
-        self._on_keyframe_needed()
-
     def close(self) -> None:
         """Leave the fan-out and discard what is queued; closing again does nothing."""
         self._queue.clear()

@@ -186,10 +186,11 @@ class ReceiverPort:
         A sender that names no SSRCs in its offer retransmits for the one that we hear.
         """
         ssrc = self._rtx_ssrcs.get(packet.ssrc, self._media_ssrc)
-        original = self._codecs.get(int(codec.parameters.get("apt") or -1))
+        payload_type = int(codec.parameters.get("apt") or -1)
+        original = self._codecs.get(payload_type)
         if ssrc is None or original is None or len(packet.payload) < 2:
             raise ValueError("a retransmission of nothing that is known")
-        packet.ssrc, packet.payload_type = ssrc, original.payloadType
+        packet.ssrc, packet.payload_type = ssrc, payload_type
         packet.sequence_number = int.from_bytes(packet.payload[:2], "big")
         packet.payload = packet.payload[2:]
         packet.abs_send_time = None  # it is that of the retransmission
@@ -299,7 +300,7 @@ class SenderPort:
         internals = self._internals
         internals._RTCRtpSender__rtp_started.set()
         try:
-            await self._run(codec.payloadType)
+            await self._run(codec.payloadType or 0)
         except (asyncio.CancelledError, Closed):
             pass
         except Exception:

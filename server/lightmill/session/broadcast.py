@@ -9,6 +9,7 @@ from time import monotonic
 
 from lightmill.config import MediaConfig
 from lightmill.errors import Closed
+from lightmill.media.fanout import Subscription
 from lightmill.media.frames import MediaFrame, OutgoingFrame
 from lightmill.media.playout import Playout
 from lightmill.media.stills import waiting_card
@@ -21,23 +22,32 @@ STILL_AFTER_S = 0.25
 
 
 class Viewer:
-    """One viewer's place in a broadcast, and the source of its sender's frames."""
+    """One viewer's place in a broadcast, and the source of its sender's frames.
 
-    def __init__(self, lane: Lane) -> None:
+    It takes part from its first `recv` on, that is, when it is connected: what it sees first is
+    a keyframe made for it, and nothing was computed or kept for it before.
+    """
+
+    def __init__(self, lane: Lane, on_begin: Callable[[], None]) -> None:
         self.lane = lane
-        self._subscription = lane.fanout.subscribe()
-        self._begun = False
+        self.begun = False
+        self._on_begin = on_begin
+        self._subscription: Subscription | None = None
+        self._closed = False
 
     async def recv(self) -> OutgoingFrame:
-        """The next frame; the first is a keyframe made after this viewer was connected.
+        """The next frame, a keyframe first.
 
         Raises:
             Closed: the viewer has left or the broadcast has ended.
 
         """
-        if not self._begun:
-            self._begun = True
-            self._subscription.restart()
+        if self._subscription is None:
+            if self._closed:
+                raise Closed("the viewer has left")
+            self._subscription = self.lane.fanout.subscribe()
+            self.begun = True
+            self._on_begin()
         return await self._subscription.recv()
 
     def keyframe_wanted(self) -> None:
@@ -48,7 +58,9 @@ class Viewer:
     def report(self, fraction_lost: float, rtt_s: float | None) -> None: ...
 
     def close(self) -> None:
-        self._subscription.close()
+        self._closed = True
+        if self._subscription is not None:
+            self._subscription.close()
 
 
 class Broadcast:
@@ -89,9 +101,8 @@ class Broadcast:
         """Add a viewer that takes ``codec``."""
         if codec not in self._lanes:
             self._lanes[codec] = Lane(codec, self._config, self._pool, self._origin, self._measure)
-        viewer = Viewer(self._lanes[codec])
+        viewer = Viewer(self._lanes[codec], self._count)
         self._viewers.add(viewer)
-        self._on_viewers(len(self._viewers))
         return viewer
 
     def leave(self, viewer: Viewer) -> None:
@@ -100,11 +111,15 @@ class Broadcast:
             return
         self._viewers.discard(viewer)
         viewer.close()
-        self._on_viewers(len(self._viewers))
+        self._count()
         lane = viewer.lane
-        if not len(lane.fanout) and self._lanes.get(lane.codec) is lane:
+        unused = not any(other.lane is lane for other in self._viewers)
+        if unused and self._lanes.get(lane.codec) is lane:
             del self._lanes[lane.codec]
             lane.close()
+
+    def _count(self) -> None:
+        self._on_viewers(sum(viewer.begun for viewer in self._viewers))
 
     async def _play(self) -> None:
         while True:

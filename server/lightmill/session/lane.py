@@ -70,7 +70,9 @@ class Lane:
         self._encoder.bitrate_bps = value
 
     def offer(self, frame: MediaFrame) -> None:
-        """Encode this frame next; one that still waits is replaced (newest wins)."""
+        """Encode this frame next; one that still waits is replaced. Unseen, nothing is encoded."""
+        if not len(self.fanout):
+            return
         now = monotonic()
         if self._offered_at is not None:
             self._interval_s += 0.1 * (min(now - self._offered_at, 1.0) - self._interval_s)

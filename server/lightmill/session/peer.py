@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Awaitable
 from typing import Any, Protocol
 
+import av
 from aiortc import (
     MediaStreamTrack,
     RTCBundlePolicy,
@@ -21,6 +22,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
+from aiortc.mediastreams import MediaStreamError
 
 from lightmill.config import IceServer
 from lightmill.errors import FieldError, InvalidDescription, LimitReached, PeerNotFound
@@ -58,6 +60,10 @@ class SentVideo(MediaStreamTrack):
     """Gives a sender its place in the SDP; what it sends comes from `RtpSender`."""
 
     kind = "video"
+
+    async def recv(self) -> av.VideoFrame:
+        """Nobody reads it. Raises `MediaStreamError`."""
+        raise MediaStreamError
 
 
 class Peer:
