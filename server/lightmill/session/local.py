@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
 from weakref import WeakValueDictionary
@@ -25,6 +23,7 @@ from lightmill.errors import (
 )
 from lightmill.inference.components import ComponentStore
 from lightmill.inference.executors import DeviceExecutors, resolve_device
+from lightmill.media.threads import CodecThreads
 from lightmill.pipelines.registry import PipelineRegistry
 from lightmill.session.host import PeerAnswer, PeerRequest, PeerRole, SessionRequest
 from lightmill.session.peer import Peer
@@ -45,9 +44,7 @@ class LocalSessionHost:
             registry=registry,
             executors=executors,
             components=ComponentStore(executors),
-            codecs=ThreadPoolExecutor(
-                config.media.codec_threads or os.cpu_count() or 1, thread_name_prefix="codec"
-            ),
+            codecs=CodecThreads(config.media.codec_threads),
             device=resolve_device(config.inference.device),
         )
         self._sessions: dict[str, Session] = {}
@@ -216,7 +213,7 @@ class LocalSessionHost:
         )
         await asyncio.gather(*self._ending)
         await self._services.executors.aclose()
-        await asyncio.to_thread(self._services.codecs.shutdown)
+        await asyncio.to_thread(self._services.codecs.close)
 
 
 def _generated_name() -> str:
