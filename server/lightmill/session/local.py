@@ -30,6 +30,7 @@ from lightmill.session.host import PeerAnswer, PeerRequest, PeerRole, SessionReq
 from lightmill.session.peer import Peer
 from lightmill.session.services import Services
 from lightmill.session.session import Session
+from lightmill.session.udp_mux import UdpMux
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class LocalSessionHost:
                 config.media.encoder_threads or os.cpu_count() or 1, thread_name_prefix="encode"
             ),
             device=resolve_device(config.inference.device),
+            udp=UdpMux(config.rtc),
         )
         self._sessions: dict[str, Session] = {}
         self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -59,6 +61,9 @@ class LocalSessionHost:
         except (PipelineNotFound, PipelineUnavailable) as error:
             raise ConfigError(f"session.default_pipeline: {error}") from error
         self._closed = False
+
+    async def start(self) -> None:
+        self._services.udp.open()
 
     async def connect(self, request: PeerRequest) -> PeerAnswer:
         name = request.session or _generated_name()
@@ -215,6 +220,7 @@ class LocalSessionHost:
             *(self._end(session, "the server stops") for session in list(self._sessions.values()))
         )
         await asyncio.gather(*self._ending)
+        self._services.udp.close()
         await self._services.executors.aclose()
         await asyncio.to_thread(self._services.encoders.shutdown)
 

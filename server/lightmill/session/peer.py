@@ -28,11 +28,13 @@ from lightmill.media.encode import EncodedPacket
 from lightmill.media.fanout import Subscription
 from lightmill.media.frames import MediaFrame
 from lightmill.session import aiortc_seam as seam
+from lightmill.session.aioice_seam import share_port
 from lightmill.session.broadcast import Broadcast
 from lightmill.session.control import ControlChannel, ControlTarget
 from lightmill.session.host import PeerRole
 from lightmill.session.ingest import ingest
 from lightmill.session.sdp import Candidate, Fragment, defer_mdns, parse_fragment
+from lightmill.session.udp_mux import UdpMux
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +77,12 @@ class Peer:
     """Owns one `RTCPeerConnection` and every task that serves it."""
 
     def __init__(
-        self, role: PeerRole, owner: PeerOwner, config: RtcConfig, control: ControlTarget | None
+        self,
+        role: PeerRole,
+        owner: PeerOwner,
+        config: RtcConfig,
+        control: ControlTarget | None,
+        udp: UdpMux,
     ) -> None:
         self.id = secrets.token_hex(8)
         self.role = role
@@ -87,6 +94,7 @@ class Peer:
         self._owner = owner
         self._config = config
         self._control = control
+        self._udp = udp
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscription: tuple[str, Subscription] | None = None
         self._n_candidates = 0
@@ -122,6 +130,7 @@ class Peer:
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(text, "offer"))
             seam.watch_liveness(self._pc.getTransceivers())
+            share_port(self._pc.getTransceivers(), self._udp)
             self._add_output(PREFERRED_CODEC[codec])
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except (

@@ -100,7 +100,13 @@ class Session:
             and self.n_viewers >= self._config.session.max_viewers
         ):
             raise LimitReached(f"{self.name} has {self.n_viewers} viewers; see session.max_viewers")
-        peer = Peer(request.role, self, self._config.rtc, self if publishes else None)
+        peer = Peer(
+            request.role,
+            self,
+            self._config.rtc,
+            self if publishes else None,
+            self._services.udp,
+        )
         self._peers[peer.id] = peer
         try:
             sdp = await peer.negotiate(request.sdp, self._config.media.codec)
