@@ -29,6 +29,7 @@ from lightmill.session.host import PeerAnswer, PeerRequest, PeerRole, SessionReq
 from lightmill.session.peer import Peer
 from lightmill.session.services import Services
 from lightmill.session.session import Session
+from lightmill.session.udp_mux import UdpMux
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class LocalSessionHost:
             components=ComponentStore(executors),
             codecs=CodecThreads(config.media.codec_threads),
             device=resolve_device(config.inference.device),
+            udp=UdpMux(config.rtc),
         )
         self._sessions: dict[str, Session] = {}
         self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -56,6 +58,9 @@ class LocalSessionHost:
         except (PipelineNotFound, PipelineUnavailable) as error:
             raise ConfigError(f"session.default_pipeline: {error}") from error
         self._closed = False
+
+    async def start(self) -> None:
+        self._services.udp.open()
 
     async def connect(self, request: PeerRequest) -> PeerAnswer:
         name = request.session or _generated_name()
@@ -212,6 +217,7 @@ class LocalSessionHost:
             *(self._end(session, "the server stops") for session in list(self._sessions.values()))
         )
         await asyncio.gather(*self._ending)
+        self._services.udp.close()
         await self._services.executors.aclose()
         await asyncio.to_thread(self._services.codecs.close)
 

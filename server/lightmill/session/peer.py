@@ -28,6 +28,7 @@ from lightmill.config import IceServer
 from lightmill.errors import FieldError, InvalidDescription, LimitReached, PeerNotFound
 from lightmill.media.frames import MediaFrame
 from lightmill.session import aiortc_seam as seam
+from lightmill.session.aioice_seam import share_port
 from lightmill.session.broadcast import Broadcast, Viewer
 from lightmill.session.control import ControlChannel, ControlTarget
 from lightmill.session.host import PeerRole
@@ -117,6 +118,7 @@ class Peer:
         text, deferred = defer_mdns(sdp)
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(text, "offer"))
+            share_port(self._pc.getTransceivers(), self._services.udp)
             for transceiver in self._pc.getTransceivers():
                 self._attach(transceiver, PREFERRED_CODEC[codec])
             await self._pc.setLocalDescription(await self._pc.createAnswer())

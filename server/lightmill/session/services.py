@@ -11,6 +11,7 @@ from lightmill.inference.components import ComponentStore
 from lightmill.inference.executors import DeviceExecutors
 from lightmill.media.threads import CodecThreads
 from lightmill.pipelines.registry import PipelineRegistry
+from lightmill.session.udp_mux import UdpMux
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +24,4 @@ class Services:
     components: ComponentStore
     codecs: CodecThreads
     device: torch.device
+    udp: UdpMux
