@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Protocol
 
 from lightmill.media.depayload import ACCESS_UNIT_DELIMITER, FU_A, IDR_SLICE, STAP_A
@@ -69,7 +70,7 @@ class H264Payloader:
             if small and not fits:
                 payloads.append(aggregate(small))
                 small, size = [], 1
-            if kind > IDR_SLICE and size + 2 + len(unit) <= self._max_bytes:
+            if kind > IDR_SLICE and size + 2 + len(unit) <= self._max_bytes:  # perhaps fits now
                 small.append(unit)
                 size += 2 + len(unit)
             elif len(unit) <= self._max_bytes:
@@ -143,4 +144,4 @@ def even_cuts(start: int, end: int, max_bytes: int) -> list[tuple[int, int]]:
     size = end - start
     pieces = -(-size // max_bytes)
     ends = [start + size * piece // pieces for piece in range(pieces + 1)]
-    return list(zip(ends, ends[1:], strict=False))
+    return list(pairwise(ends))
