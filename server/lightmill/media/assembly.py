@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lightmill.media.gaps import Gaps
-from lightmill.media.joining import AssembledFrame, FrameJoiner
-from lightmill.media.rtp import SEQUENCE_MODULUS, RtpPacket, sequence_after
+from lightmill.media.joining import CLOCK_RATE, AssembledFrame, FrameJoiner
+from lightmill.media.rtp import SEQUENCE_MODULUS, RtpPacket, sequence_after, timestamp_after
 
 __all__ = ["AssembledFrame", "AssemblyStatistics", "FrameAssembler"]
 
@@ -19,6 +19,8 @@ MAX_WAITING = 1024
 """Packets behind a gap; at 10 Mbit/s they come in a second."""
 RESTART_JUMP = 1000
 """Steps of the sequence number beyond which it is another numbering, not loss or reordering."""
+RESTART_TICKS = 30 * CLOCK_RATE
+"""A packet with an old number and such a timestamp is no old packet either."""
 RESTART_SPREAD = 64
 RESTART_WITHIN_S = 1.0
 """A restart is believed when a second packet comes that near to the first in number and time."""
@@ -170,7 +172,11 @@ class FrameAssembler:
         if not -RESTART_JUMP <= ahead <= newest_ahead + RESTART_JUMP:
             self._suspect_restart(packet, now, frames)
         elif ahead < 0:
-            self._count_old(sequence)
+            lag = abs(timestamp_after(packet.timestamp, self._joiner.newest_timestamp))
+            if lag > RESTART_TICKS:
+                self._suspect_restart(packet, now, frames)
+            else:
+                self._count_old(sequence)
         elif sequence in self._waiting:
             self._duplicates += 1
         else:

@@ -53,6 +53,8 @@ class FrameJoiner:
         """Whether one must be asked for; at the start that is known when the first packet came."""
         self.interval_s = DEFAULT_INTERVAL_S
         """Between frames, smoothed, by their timestamps."""
+        self.newest_timestamp = 0
+        """Of the frame in progress or the last one."""
         self.frames = 0
         self.frames_dropped = 0
         # The frame in progress.
@@ -112,7 +114,7 @@ class FrameJoiner:
             self.frames_dropped += 1
 
     def _begin(self, packet: RtpPacket, arrival: float) -> None:
-        self._timestamp = packet.timestamp
+        self._timestamp = self.newest_timestamp = packet.timestamp
         self._first_arrival = self._last_arrival = arrival
         self._n_packets = 0
         # Some senders mark every packet; theirs show a frame's end only by the next one's start.
