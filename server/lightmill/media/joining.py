@@ -66,6 +66,7 @@ class FrameJoiner:
         self._sure = False  # the last packet was another frame's, and nothing is missing behind it
         self._previous_timestamp = -1  # of the last frame that left
         self._dropped_timestamp = -1
+        self._ended_timestamp = -1  # of the last one that had slices, whole or not
         self._markers_lie = False
 
     def add(self, packet: RtpPacket, arrival: float, frames: list[AssembledFrame]) -> None:
@@ -100,7 +101,7 @@ class FrameJoiner:
     def restart(self) -> None:
         """Drop the frame in progress: another stream begins, with timestamps of its own."""
         self.interrupt()
-        self._previous_timestamp = -1
+        self._previous_timestamp = self._ended_timestamp = -1
         self._markers_lie = False
 
     def lose_references(self) -> None:
@@ -118,7 +119,7 @@ class FrameJoiner:
         self._first_arrival = self._last_arrival = arrival
         self._n_packets = 0
         # Some senders mark every packet; theirs show a frame's end only by the next one's start.
-        self._markers_lie = self._markers_lie or packet.timestamp == self._previous_timestamp
+        self._markers_lie = self._markers_lie or packet.timestamp == self._ended_timestamp
         self.depayloader.begin(self._sure)
         if self.undecodable and not self.depayloader.starts_keyframe(packet.payload):
             self.wants_keyframe = True
@@ -127,6 +128,8 @@ class FrameJoiner:
         timestamp, self._timestamp = self._timestamp, -1
         self._sure = True
         whole = self.depayloader.finish()
+        if whole is None or whole[0]:
+            self._ended_timestamp = timestamp
         if whole is None or (self.undecodable and whole[0] and not whole[1]):
             self.lose_references()
             self.drop(timestamp)
