@@ -109,6 +109,8 @@ class FrameAssembler:
 
     def due(self) -> float | None:
         """When `poll`, `take_nacks` or `take_keyframe_request` has work; None: not by itself."""
+        if not self._waiting and not self._joiner.wants_keyframe:
+            return None
         times: list[float] = []
         if self._waiting:
             times.append(self._gaps.noticed() + self._gap_wait_s())
@@ -117,7 +119,7 @@ class FrameAssembler:
                 times.append(ask_at)
         if self._joiner.wants_keyframe:
             times.append(self._next_request)
-        return min(times, default=None)
+        return min(times)
 
     def take_nacks(self, now: float) -> list[int]:
         """Return the sequence numbers to ask for now; the caller sends them."""

@@ -262,7 +262,7 @@ class H264Depayloader:
 
 
 def exp_golomb(data: bytes, at_byte: int) -> int:
-    """Read ue(v) (ITU-T H.264 section 9.1) of at most 17 bits at a byte; -1 when there is none."""
+    """Read an unsigned code of at most 17 bits (ITU-T H.264 section 9.1); -1 when there is none."""
     field = data[at_byte : at_byte + 3]
     bits = int.from_bytes(field, "big") << 8 * (3 - len(field))
     zeros = 24 - bits.bit_length()

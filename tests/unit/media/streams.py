@@ -2,12 +2,47 @@
 
 import random
 from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
 
 from lightmill.media.payload import Packetiser
 from lightmill.media.rtp import RtpPacket
 
 START_CODE = b"\x00\x00\x00\x01"
 FRAME_TICKS = 3000
+ENCODERS = {
+    "H264": ("libx264", {"preset": "ultrafast", "tune": "zerolatency", "forced-idr": "1"}),
+    "VP8": ("libvpx", {"deadline": "realtime", "cpu-used": "-6"}),
+}
+DECODERS = {"H264": "h264", "VP8": "vp8"}
+
+
+def encoded(codec: str, keyframes: list[bool]) -> list[bytes]:
+    """Pictures of noise from a real encoder; every frame depends on the one before it."""
+    name, options = ENCODERS[codec]
+    encoder = av.CodecContext.create(name, "w")
+    encoder.width, encoder.height, encoder.pix_fmt = 160, 120, "yuv420p"
+    encoder.time_base, encoder.bit_rate = Fraction(1, 30), 2_000_000
+    encoder.options = options
+    rng = np.random.default_rng(0)
+    frames: list[bytes] = []
+    for pts, keyframe in enumerate(keyframes):
+        picture = rng.integers(0, 255, (120, 160, 3), dtype=np.uint8)
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts = pts
+        if keyframe:
+            frame.pict_type = av.video.frame.PictureType.I
+        frames += [bytes(packet) for packet in encoder.encode(frame)]
+    return frames + [bytes(packet) for packet in encoder.encode(None)]
+
+
+def decoded(codec: str, frames: list[bytes]) -> list[bytes]:
+    decoder = av.CodecContext.create(DECODERS[codec], "r")
+    pictures = [picture for data in frames for picture in decoder.decode(av.Packet(data))]
+    pictures += decoder.decode(None)
+    return [picture.to_ndarray().tobytes() for picture in pictures]
 
 
 def noise(rng: random.Random, n: int) -> bytes:
