@@ -66,9 +66,7 @@ class Crowd:
 
     def lost(self) -> int:
         """Sessions of which some peer is no longer connected."""
-        return sum(
-            not all(peer.connected for peer in session.peers) for session in self.sessions
-        )
+        return sum(not all(peer.connected for peer in session.peers) for session in self.sessions)
 
     async def _open(self, index: int, start: float) -> None:
         options = self._options

@@ -193,9 +193,7 @@ class _Window:
         )
 
 
-def _publishers(
-    sessions: list[BenchSession], start: float, end: float
-) -> tuple[int, list[float]]:
+def _publishers(sessions: list[BenchSession], start: float, end: float) -> tuple[int, list[float]]:
     """Frames sent in the window, and how late each was."""
     late: list[float] = []
     for track in (session.track for session in sessions):

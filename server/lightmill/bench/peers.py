@@ -54,7 +54,9 @@ class Peer:
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
         except Exception as error:  # aiortc raises many kinds for SDP it cannot use
-            raise BenchError(f"the answer cannot be used ({error}); it reads {answer.sdp}") from error
+            raise BenchError(
+                f"the answer cannot be used ({error}); it reads {answer.sdp}"
+            ) from error
         if self.tap is not None:
             self.tap.attach(transceiver, answer.sdp)
 

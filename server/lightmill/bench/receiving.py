@@ -15,6 +15,7 @@ from typing import Any
 import av
 import pylibsrtp
 from aiortc import RTCRtpTransceiver
+from aiortc.clock import current_ms
 from aiortc.codecs import depayload, is_rtx
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, pack_remb_fci
@@ -91,6 +92,7 @@ class VideoTap:
         connection: Any = self._dtls.transport.iceGatherer._connection
         self._pass_on: Callable[[bytes, int], None] = connection.data_received
         connection.data_received = self._data_received
+        self._receiver._handle_rtp_packet = self._handle_queued
 
     async def aclose(self) -> None:
         for task in self._tasks:
@@ -106,11 +108,28 @@ class VideoTap:
             packet = parse_rtp(srtp.unprotect(data), self._send_time_id)
         except (pylibsrtp.Error, ValueError):
             return
+        self._route(packet)
+
+    async def _handle_queued(self, packet: Any, arrival_time_ms: int) -> None:
+        """A packet that came before the keys were there, and went through aiortc's queue."""
+        self._route(
+            RtpPacket(
+                packet.payload_type,
+                bool(packet.marker),
+                packet.sequence_number,
+                packet.timestamp,
+                packet.ssrc,
+                packet.payload,
+                packet.extensions.abs_send_time,
+            )
+        )
+
+    def _route(self, packet: RtpPacket) -> None:
         now = monotonic()
         codec = self._receiver._RTCRtpReceiver__codecs.get(packet.payload_type)
         if codec is None:
             return
-        self._estimate(packet, now)
+        self._estimate(packet)
         if is_rtx(codec):
             self._take(self._unwrap(packet, codec), now)
         else:
@@ -138,7 +157,9 @@ class VideoTap:
         missing = collector.wanted(now)
         if missing:
             self._spawn(self._receiver._send_rtcp_nack(packet.ssrc, missing))
-        waits = collector.needs_keyframe and collector.counts.undecodable + collector.counts.given_up
+        waits = (
+            collector.needs_keyframe and collector.counts.undecodable + collector.counts.given_up
+        )
         if waits and now - self._pli_at >= PLI_INTERVAL_S:
             self._pli_at = now
             self._spawn(self._receiver._send_rtcp_pli(packet.ssrc))
@@ -153,14 +174,14 @@ class VideoTap:
         self.received.delivered_at.append(now)
         self.first_frame.set()
 
-    def _estimate(self, packet: RtpPacket, now: float) -> None:
+    def _estimate(self, packet: RtpPacket) -> None:
         """Feed aiortc's bandwidth estimator, and send what it says as REMB."""
         receiver = self._receiver
         if packet.abs_send_time is None or receiver._RTCRtpReceiver__rtcp_ssrc is None:
             return
         remb = receiver._RTCRtpReceiver__remote_bitrate_estimator.add(
             abs_send_time=packet.abs_send_time,
-            arrival_time_ms=int(now * 1000),
+            arrival_time_ms=current_ms(),
             payload_size=len(packet.payload),
             ssrc=packet.ssrc,
         )
