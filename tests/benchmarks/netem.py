@@ -154,6 +154,12 @@ def ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True)
 
 
+def remove_namespaces(*namespaces: str) -> None:
+    """Remove those that are there."""
+    for namespace in namespaces:
+        subprocess.run(["ip", "netns", "del", namespace], check=False, stderr=subprocess.DEVNULL)
+
+
 class Carrier:
     """Carries packets between the two devices, and takes orders from standard input."""
 
@@ -221,10 +227,7 @@ async def carry(namespace_a: str, namespace_b: str, first: dict[str, Any]) -> No
     finally:
         for device in opened:
             os.close(device)
-        for namespace in (namespace_a, namespace_b):
-            subprocess.run(
-                ["ip", "netns", "del", namespace], check=False, stderr=subprocess.DEVNULL
-            )
+        remove_namespaces(namespace_a, namespace_b)
 
 
 if __name__ == "__main__":

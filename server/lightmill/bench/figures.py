@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 FREEZE_FACTOR, FREEZE_EXTRA_S = 3, 0.150
 """A gap is a freeze from max(3 intervals, interval + 150 ms) on (W3C webrtc-stats, freezeCount)."""
@@ -52,6 +53,6 @@ def freezes(delivered_at: Sequence[float], start: float, end: float, fps: float)
     interval_s = 1 / fps
     threshold_s = max(FREEZE_FACTOR * interval_s, interval_s + FREEZE_EXTRA_S)
     edges = [start, *(at for at in delivered_at if start <= at <= end), end]
-    gaps = [later - earlier for earlier, later in zip(edges, edges[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(edges)]
     frozen = [gap for gap in gaps if gap >= threshold_s]
     return Freezes(len(frozen), round(sum(frozen) * 1000, 1), round(max(gaps) * 1000, 1))

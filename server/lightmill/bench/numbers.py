@@ -58,7 +58,7 @@ def read_number(luma: NDArray[np.uint8]) -> int | None:
 def read_frame(frame: av.VideoFrame) -> int | None:
     """`read_number` of a decoded picture with planar luma; only the strip is touched."""
     plane = frame.planes[0]
-    luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # (H, stride)
+    luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)  # (H, stride)
     return read_number(luma[: frame.height, : frame.width])
 
 

@@ -95,6 +95,7 @@ class Peer:
 
 def only_codec(transceiver: RTCRtpTransceiver, codec: str) -> None:
     """Offer ``codec`` and its retransmissions, nothing else."""
-    known = RTCRtpReceiver.getCapabilities("video").codecs
+    capabilities = RTCRtpReceiver.getCapabilities("video")
+    known = capabilities.codecs if capabilities else []
     wanted = {f"video/{codec}".lower(), "video/rtx"}
     transceiver.setCodecPreferences([one for one in known if one.mimeType.lower() in wanted])

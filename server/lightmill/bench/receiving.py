@@ -19,6 +19,7 @@ from aiortc.clock import current_ms
 from aiortc.codecs import depayload, is_rtx
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, pack_remb_fci
+from av.error import FFmpegError
 
 from lightmill.bench.collector import EncodedFrame, FrameCollector
 from lightmill.bench.numbers import read_frame
@@ -53,8 +54,8 @@ class Probe:
     def decode(self, data: bytes, timestamp: int) -> bool:
         """Whether a picture came out that was not seen before."""
         try:
-            pictures = self._decoder.decode(av.Packet(data))
-        except av.FFmpegError:
+            pictures: list[av.VideoFrame] = self._decoder.decode(av.Packet(data))
+        except FFmpegError:
             pictures = []
         now = monotonic()
         number = read_frame(pictures[-1]) if pictures else None
