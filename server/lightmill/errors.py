@@ -17,6 +17,7 @@
     │   └── PipelineUnavailable this machine cannot run that pipeline
     ├── LimitReached            a configured limit is reached; try again later
     ├── PipelineFailed          a pipeline raised while loading or running
+    ├── BenchError              a load run cannot start, or the server under test let it down
     ├── MediaError              a codec refused its input
     └── Closed                  the queue, stage or session has ended
 
@@ -136,6 +137,12 @@ class PipelineFailed(LightmillError):
     """A pipeline raised while it was loading or running."""
 
     code = "pipeline_failed"
+
+
+class BenchError(LightmillError):
+    """A load run cannot start or go on; the message names the URL and what it answered."""
+
+    code = "bench"
 
 
 class MediaError(LightmillError):
