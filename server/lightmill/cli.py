@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ from rich.table import Table
 from lightmill import __version__
 from lightmill.config import Config, load_config
 from lightmill.errors import ConfigError
+from lightmill.logs import configure_logging
 
 EXIT_USAGE = 2
 
@@ -71,12 +71,8 @@ def serve(
         "log": {"level": log_level},
     }
     loaded = _load(config, flags)
-    logging.basicConfig(
-        level=loaded.log.level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for library in ("aioice", "aiortc"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-    from lightmill.app import serve as run  # noqa: PLC0415  torch loads slowly
+    configure_logging(loaded.log.level)
+    from lightmill.app import serve as run  # noqa: PLC0415  other commands need no server
 
     def on_ready(url: str) -> None:
         typer.echo(f"Lightmill {__version__} is ready: open {url}")

@@ -8,6 +8,7 @@ silently ignored.
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -45,6 +46,7 @@ class ServerConfig(_Section):
     cors_origins: list[str] = Field(default_factory=list)
     max_body_bytes: PositiveInt = 262_144
     shutdown_timeout_s: PositiveSeconds = 5.0
+    workers: int = Field(default=0, ge=0, le=64)
 
 
 class SessionConfig(_Section):
@@ -141,6 +143,22 @@ class Config(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read nothing by ourselves: `load_config` merges the layers and passes the result."""
         return (init_settings,)
+
+
+def config_to_json(config: Config) -> str:
+    """The whole configuration with its secrets in clear: for another process' eyes, not for logs."""
+
+    def reveal(value: object) -> str:
+        if isinstance(value, SecretStr):
+            return value.get_secret_value()
+        raise TypeError(f"{type(value).__name__} has no place in a configuration")
+
+    return json.dumps(config.model_dump(), default=reveal)
+
+
+def config_from_json(text: str) -> Config:
+    """The inverse of `config_to_json`."""
+    return Config(**json.loads(text))
 
 
 def load_config(
