@@ -63,10 +63,13 @@ def serve(
     pipeline: Annotated[str | None, typer.Option(help="Pipeline of new sessions.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     token: Annotated[str | None, typer.Option(help="Bearer token that clients must send.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that run the sessions; 0: this one does.")
+    ] = None,
 ) -> None:
     """Run the server until Ctrl-C."""
     flags = {
-        "server": {"host": host, "port": port, "token": token},
+        "server": {"host": host, "port": port, "token": token, "workers": workers},
         "session": {"default_pipeline": pipeline},
         "log": {"level": log_level},
     }

@@ -147,11 +147,12 @@ async function connect(settings) {
   });
   await opened.sendTrack(source?.track ?? null);
   const session = element("session").value.trim();
+  const codec = element("codec").value;
   await opened.offer({
     ...(session ? { session } : {}),
+    ...(codec ? { codec } : {}),
     pipeline: element("pipeline").value,
     mode: element("mode").value,
-    codec: element("codec").value,
     settings,
   });
   void listen(opened);

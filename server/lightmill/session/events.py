@@ -31,6 +31,7 @@ class EventStream:
         self._on_close = on_close
         self._state: dict[str, Any] | None = None
         self._end: SessionEvent | None = None
+        self._shown = False
         self._closed = False
         self._news = asyncio.Event()
 
@@ -38,7 +39,13 @@ class EventStream:
         """Offer a state; it replaces one that waits."""
         if self._end is None:
             self._state = session
+            self._shown = True
             self._news.set()
+
+    def introduce(self, session: dict[str, Any]) -> None:
+        """Offer a state that was asked for, unless a newer one has come by itself meanwhile."""
+        if not self._shown:
+            self.show(session)
 
     def end(self, reason: str, code: str = ENDED) -> None:
         """Make ``ended`` the last event. Only the first call counts."""
@@ -75,7 +82,7 @@ class EventHub:
         self._on_unused = on_unused
 
     def subscribe(self, name: str) -> EventStream:
-        """A new subscriber; the caller shows it the present state.
+        """A new subscriber; the caller introduces the present state.
 
         Raises:
             LimitReached: the session has `MAX_SUBSCRIBERS`.

@@ -206,7 +206,7 @@ class LocalSessionHost:
     async def events(self, name: str) -> EventStream:
         session = self._get(name)
         stream = self._hub.subscribe(name)
-        stream.show(session.describe())
+        stream.introduce(session.describe())
         return stream
 
     def _show(self, session: Session, description: dict[str, Any]) -> None:

@@ -120,10 +120,13 @@ class WorkerSessionHost:
         if process is None:
             return
         lost = self._tables.lose(slot.index)
-        logger.error("worker %d died and took %d sessions: %s", slot.index, len(lost), lost)
         for name in lost:
             self._hub.end(name, DEATH_REASON, WORKER_DIED)
-        await process.bury()
+        code = await process.bury()
+        logger.error(
+            "worker %d died (process %d, exit code %d) and took %d sessions: %s",
+            *(slot.index, process.pid, code, len(lost), ", ".join(lost)),
+        )
 
     def _hear(self, slot: Slot, message: dict[str, Any]) -> None:
         match message["event"]:
@@ -250,7 +253,7 @@ class WorkerSessionHost:
         self._tables.worker_of(name)
         stream = self._hub.subscribe(name)
         try:
-            stream.show((await self._ask(name, "watch", QUICK_S)).message["ok"])
+            stream.introduce((await self._ask(name, "watch", QUICK_S)).message["ok"])
         except BaseException:
             stream.close()
             raise

@@ -50,9 +50,10 @@ class WorkerProcess:
             _signal(self._process.terminate)
         await self._end(timeout_s)
 
-    async def bury(self) -> None:
-        """Make sure that a worker that has closed its socket is gone."""
+    async def bury(self) -> int:
+        """Make sure that a worker that has closed its socket is gone; returns its exit code."""
         await self._end(EXIT_S)
+        return await self._process.wait()
 
     async def _end(self, timeout_s: float) -> None:
         try:

@@ -61,3 +61,13 @@ async def test_subscribers_are_bounded(monkeypatch):
         hub.subscribe("show")
     stream.close()
     hub.subscribe("show")
+
+
+async def test_a_state_that_was_asked_for_does_not_hide_a_newer_one():
+    stream = EventHub().subscribe("show")
+    stream.show({"revision": 2})
+    stream.introduce({"revision": 1})
+    assert (await stream.next()).body == {"revision": 2}
+    other = EventHub().subscribe("show")
+    other.introduce({"revision": 1})
+    assert (await other.next()).body == {"revision": 1}
