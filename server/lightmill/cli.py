@@ -13,7 +13,7 @@ from rich.table import Table
 
 from lightmill import __version__
 from lightmill.config import Config, load_config
-from lightmill.errors import ConfigError
+from lightmill.errors import ConfigError, LightmillError
 from lightmill.logs import configure_logging
 
 EXIT_USAGE = 2
@@ -50,7 +50,7 @@ def _load(config: Path | None, flags: dict[str, Any]) -> Config:
         raise  # unreachable; for the type checker
 
 
-def _give_up(error: ConfigError) -> None:
+def _give_up(error: LightmillError) -> None:
     typer.echo(f"lightmill: {error}", err=True)
     raise typer.Exit(EXIT_USAGE)
 
@@ -82,7 +82,7 @@ def serve(
 
     try:
         asyncio.run(run(loaded, on_ready))
-    except ConfigError as error:
+    except LightmillError as error:
         _give_up(error)
 
 

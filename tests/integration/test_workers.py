@@ -198,6 +198,28 @@ async def test_the_servers_end_is_told_and_waits_for_no_subscriber(peer, workers
     await http.close()
 
 
+async def test_a_worker_that_does_not_end_is_killed():
+    http = await start(server={"workers": 1, "shutdown_timeout_s": 0.3})
+    (worker,) = await workers_of(http)
+    os.kill(worker["pid"], signal.SIGSTOP)
+    await http.close()
+    assert not psutil.pid_exists(worker["pid"])
+
+
+async def test_a_start_that_fails_is_one_line_on_the_command_line(tmp_path: Path):
+    install(tmp_path, "mill_crash", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n")
+    process = await asyncio.create_subprocess_exec(
+        Path(sys.executable).parent / "lightmill",
+        *("serve", "--port", "0", "--workers", "2"),
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    output, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 2 and output == b""
+    assert b"ended before it was ready" in errors and b"Traceback" not in errors
+
+
 async def test_limits_hold_for_all_workers_together():
     http = await start(session={"max_sessions": 2})
     try:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, replace
 from time import monotonic
 from typing import Any
 
 import lightmill
 from lightmill.config import Config
-from lightmill.errors import LimitReached, Unavailable, WorkerDied
+from lightmill.errors import LimitReached, SessionNotFound, Unavailable, WorkerDied
 from lightmill.session.events import DEATH_REASON, WORKER_DIED, EventHub, EventStream
 from lightmill.session.host import (
     Catalogue,
@@ -24,14 +24,8 @@ from lightmill.session.host import (
     ice_servers_json,
 )
 from lightmill.session.workers_link import RETRY_AFTER_S
-from lightmill.session.workers_placement import (
-    HEALTHY_AFTER_S,
-    Load,
-    least_loaded,
-    restart_delay_s,
-    worker_config,
-)
-from lightmill.session.workers_process import WorkerProcess, spawn_worker
+from lightmill.session.workers_placement import Load, least_loaded
+from lightmill.session.workers_pool import Slot, WorkerPool
 from lightmill.session.workers_tables import Tables
 from lightmill.session.workers_wire import Frame
 
@@ -45,16 +39,6 @@ UNMEASURED_S = 3.0
 """A session younger than this has not shown its CPU yet."""
 
 
-@dataclass(slots=True)
-class Slot:
-    """A worker's number, and the process that has it now (``None`` while it is replaced)."""
-
-    index: int
-    process: WorkerProcess | None = None
-    cpu_share: float = 0.0
-    n_restarts: int = 0
-
-
 class WorkerSessionHost:
     """Implements `SessionHost` with ``server.workers`` processes.
 
@@ -64,91 +48,40 @@ class WorkerSessionHost:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._slots = [Slot(index) for index in range(config.server.workers)]
         self._tables = Tables()
         self._hub = EventHub(self._unwatch)
-        self._catalogue = Catalogue([])
-        self._keepers: list[asyncio.Task[None]] = []
-        self._closing: asyncio.Task[None] | None = None
+        self._pool = WorkerPool(config, self._hear, self._mourn)
         self._started = monotonic()
 
     async def start(self) -> None:
-        starts = [asyncio.create_task(self._spawn(slot)) for slot in self._slots]
-        try:
-            await asyncio.gather(*starts)
-        except BaseException:
-            for start in starts:
-                start.cancel()
-            await asyncio.gather(*starts, return_exceptions=True)
-            await self.aclose()
-            raise
-        self._keepers = [asyncio.create_task(self._keep(slot)) for slot in self._slots]
+        await self._pool.start()
 
-    async def _spawn(self, slot: Slot) -> None:
-        process = await spawn_worker(
-            worker_config(self._config, slot.index),
-            slot.index,
-            lambda message: self._hear(slot, message),
-        )
-        slot.process, slot.cpu_share = process, 0.0
-        self._catalogue = process.catalogue
-        logger.info("worker %d is ready, process %d", slot.index, process.pid)
-
-    async def _keep(self, slot: Slot) -> None:
-        """Keep a process in the slot until the host closes."""
-        n_quick_deaths = 0
-        while True:
-            started = monotonic()
-            if slot.process is not None:
-                await slot.process.wait_ended()
-            if self._closing is not None:
-                return
-            await self._bury(slot)
-            if monotonic() - started > HEALTHY_AFTER_S:
-                n_quick_deaths = 0
-            await asyncio.sleep(restart_delay_s(n_quick_deaths))
-            n_quick_deaths += 1
-            slot.n_restarts += 1
-            try:
-                await self._spawn(slot)
-            except Exception:  # the wall between a worker that cannot start and the others
-                logger.exception("worker %d cannot be replaced yet", slot.index)
-
-    async def _bury(self, slot: Slot) -> None:
-        """Tell its sessions' subscribers at once, then make sure that the process is gone."""
-        process, slot.process = slot.process, None
-        if process is None:
-            return
-        lost = self._tables.lose(slot.index)
-        for name in lost:
-            self._hub.end(name, DEATH_REASON, WORKER_DIED)
-        code = await process.bury()
-        logger.error(
-            "worker %d died (process %d, exit code %d) and took %d sessions: %s",
-            *(slot.index, process.pid, code, len(lost), ", ".join(lost)),
-        )
-
-    def _hear(self, slot: Slot, message: dict[str, Any]) -> None:
+    def _hear(self, worker: int, message: dict[str, Any]) -> None:
         match message["event"]:
-            case "load":
-                slot.cpu_share = message["cpu_share"]
             case "opened":
-                self._tables.opened(message["name"], slot.index)
+                self._tables.opened(message["name"], worker)
             case "gone":
                 self._tables.forget_peers(message["peers"])
             case "state":
                 self._hub.show(message["name"], message["session"])
             case "ended":
-                self._tables.ended(message["name"], slot.index)
+                self._tables.ended(message["name"], worker)
                 self._hub.end(message["name"], message["reason"])
             case other:
-                logger.warning("worker %d says %r, which nobody knows", slot.index, other)
+                logger.warning("worker %d says %r, which nobody knows", worker, other)
+
+    def _mourn(self, worker: int) -> list[str]:
+        """Forget a dead worker's sessions and tell their subscribers; returns their names."""
+        lost = self._tables.lose(worker)
+        for name in lost:
+            self._hub.end(name, DEATH_REASON, WORKER_DIED)
+        return lost
 
     async def connect(self, request: PeerRequest) -> PeerAnswer:
         name = request.session or generated_name()
         async with self._place(name) as worker:
             wish = asdict(replace(request, session=name))
-            frame = await self._call(worker, "connect", LOADING_S, request=wish)
+            frame = await self._pool.call(worker, "connect", LOADING_S, request=wish)
             answer = PeerAnswer(**frame.message["ok"])
             record = PeerRecord(request.role, answer.session, answer.etag)
             self._tables.add_peer(answer.peer, record, worker)
@@ -158,7 +91,7 @@ class WorkerSessionHost:
         name = request.name or generated_name()
         async with self._place(name) as worker:
             wish = asdict(replace(request, name=name))
-            frame = await self._call(worker, "create_session", LOADING_S, request=wish)
+            frame = await self._pool.call(worker, "create_session", LOADING_S, request=wish)
             return frame.message["ok"]
 
     @asynccontextmanager
@@ -178,7 +111,7 @@ class WorkerSessionHost:
     def _choose(self) -> int:
         since = monotonic() - UNMEASURED_S
         worker = least_loaded(
-            self._load(slot, since) for slot in self._slots if slot.process is not None
+            self._load(slot, since) for slot in self._pool.slots if slot.process is not None
         )
         if worker is None:
             raise Unavailable("no worker is ready; they are being started", RETRY_AFTER_S)
@@ -189,32 +122,26 @@ class WorkerSessionHost:
         n_unmeasured = self._tables.count_placed_since(slot.index, since)
         return Load(slot.index, slot.cpu_share, n_unmeasured, n_peers, n_sessions)
 
-    async def _call(self, worker: int, method: str, timeout_s: float, **arguments: Any) -> Frame:
-        process = self._slots[worker].process
-        if process is None:
-            raise WorkerDied(f"worker {worker} died; a new one is being started", RETRY_AFTER_S)
-        return await process.link.call(method, timeout_s, **arguments)
-
     async def _ask(self, name: str, method: str, timeout_s: float, **arguments: Any) -> Frame:
         """Ask the worker of a session about it."""
         worker = self._tables.worker_of(name)
-        return await self._call(worker, method, timeout_s, name=name, **arguments)
+        return await self._pool.call(worker, method, timeout_s, name=name, **arguments)
 
     def peer(self, peer: str) -> PeerRecord:
         return self._tables.peer(peer)[1]
 
     async def add_candidates(self, peer: str, fragment: str) -> None:
         worker, _ = self._tables.peer(peer)
-        await self._call(worker, "add_candidates", QUICK_S, peer=peer, fragment=fragment)
+        await self._pool.call(worker, "add_candidates", QUICK_S, peer=peer, fragment=fragment)
 
     async def disconnect(self, peer: str) -> None:
         worker, _ = self._tables.peer(peer)
-        await self._call(worker, "disconnect", QUICK_S, peer=peer)
+        await self._pool.call(worker, "disconnect", QUICK_S, peer=peer)
 
     async def sessions(self) -> list[dict[str, Any]]:
         """All workers' sessions; a worker that dies meanwhile has none."""
-        ready = [slot.index for slot in self._slots if slot.process is not None]
-        asked = [self._call(index, "sessions", QUICK_S) for index in ready]
+        ready = [slot.index for slot in self._pool.slots if slot.process is not None]
+        asked = [self._pool.call(index, "sessions", QUICK_S) for index in ready]
         found: list[dict[str, Any]] = []
         for reply in await asyncio.gather(*asked, return_exceptions=True):
             if isinstance(reply, Frame):
@@ -260,21 +187,18 @@ class WorkerSessionHost:
         return stream
 
     def _unwatch(self, name: str) -> None:
-        if not self._tables.knows(name):
-            return
-        process = self._slots[self._tables.worker_of(name)].process
-        if process is not None:
-            process.link.tell("unwatch", name=name)
+        with suppress(SessionNotFound):
+            self._pool.tell(self._tables.worker_of(name), "unwatch", name=name)
 
     def catalogue(self) -> Catalogue:
-        return self._catalogue
+        return self._pool.catalogue
 
     def ice_servers(self) -> list[dict[str, Any]]:
         return ice_servers_json(self._config.rtc)
 
     def health(self) -> dict[str, Any]:
-        workers = [self._describe(slot) for slot in self._slots]
-        complete = all(slot.process is not None for slot in self._slots)
+        workers = [self._describe(slot) for slot in self._pool.slots]
+        complete = all(slot.process is not None for slot in self._pool.slots)
         return {
             "status": "ok" if complete else "degraded",
             "version": lightmill.__version__,
@@ -296,15 +220,4 @@ class WorkerSessionHost:
         }
 
     async def aclose(self) -> None:
-        """End every session and process. Idempotent; concurrent callers wait for the same end."""
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._close())
-        await asyncio.shield(self._closing)
-
-    async def _close(self) -> None:
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
-        timeout_s = self._config.server.shutdown_timeout_s
-        processes = [slot.process for slot in self._slots if slot.process is not None]
-        await asyncio.gather(*(process.stop(timeout_s) for process in processes))
+        await self._pool.aclose()
