@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ from rich.table import Table
 from lightmill import __version__
 from lightmill.config import Config, load_config
 from lightmill.errors import BenchError, ConfigError, LightmillError
+from lightmill.logs import configure_logging
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -64,27 +64,26 @@ def serve(
     pipeline: Annotated[str | None, typer.Option(help="Pipeline of new sessions.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     token: Annotated[str | None, typer.Option(help="Bearer token that clients must send.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that run the sessions; 0: this one does.")
+    ] = None,
 ) -> None:
     """Run the server until Ctrl-C."""
     flags = {
-        "server": {"host": host, "port": port, "token": token},
+        "server": {"host": host, "port": port, "token": token, "workers": workers},
         "session": {"default_pipeline": pipeline},
         "log": {"level": log_level},
     }
     loaded = _load(config, flags)
-    logging.basicConfig(
-        level=loaded.log.level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for library in ("aioice", "aiortc"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-    from lightmill.app import serve as run  # noqa: PLC0415  torch loads slowly
+    configure_logging(loaded.log.level)
+    from lightmill.app import serve as run  # noqa: PLC0415  other commands need no server
 
     def on_ready(url: str) -> None:
         typer.echo(f"Lightmill {__version__} is ready: open {url}")
 
     try:
         asyncio.run(run(loaded, on_ready))
-    except ConfigError as error:
+    except LightmillError as error:
         _give_up(error)
 
 
