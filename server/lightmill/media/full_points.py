@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-NEAR_BELOW, NEAR_ABOVE = 0.8, 1.12
+NEAR_BELOW, NEAR_ABOVE = 0.8, 1.06
 """A rate within these shares of a point is near it."""
 MOST_POINTS, MOST_AGE_S = 3, 120.0
 

@@ -11,6 +11,7 @@ from collections import deque
 
 from lightmill.config import MediaConfig
 from lightmill.media.byte_rate import ByteRate
+from lightmill.media.flight import Flight
 from lightmill.media.full_points import FullPoints
 
 SENT_WINDOW_S, REPEAT_WINDOW_S = 1.0, 0.3
@@ -18,8 +19,8 @@ REPEAT_SHARE = 0.25
 """Most repeated packets, as a share of the target; twice what 10 % of loss needs."""
 REMB_WINDOW_S = 1.0
 """Receivers measure what arrives over one second (libwebrtc, aiortc)."""
-REMB_BACKOFF = 0.85
-"""A receiver that sees over-use reports this share of what arrives (draft-ietf-rmcat-gcc-02, 5.5)."""
+BACKOFF = 0.85
+"""Share of what arrives that is left to a full network (draft-ietf-rmcat-gcc-02, 5.5)."""
 REMB_FELL = 0.97
 """A REMB under the last one times this is a fall."""
 STORM, STORM_S = 8, 0.5
@@ -30,15 +31,15 @@ UNMOVED_BACKOFF = 0.9
 SLOPE_S = 0.08
 """Two REMBs of one fall this far apart tell what arrives now, not only the mean of a second."""
 COLLAPSE = 0.5
-"""Arrivals below this share of the mean: the link broke down, and its queue is full."""
-PAUSE_S = 0.5
-"""No frames for this long after a collapse: a queue of 30 kB at 500 kbit/s."""
-INFLATED_S, SWOLLEN_S = 0.1, 0.25
+"""Arrivals below this share of what was sent: the link broke down, and its queue is full."""
+PAUSE_S, DRAIN_S = 0.5, 2.0
+"""After a collapse nothing is sent for the first, and little for the second, so that the next
+keyframe finds room in the queue; the pictures that are in it play meanwhile."""
+INFLATED_S, SWOLLEN_S = 0.08, 0.25
 """Round trips this much above the least one: a queue builds; a queue stands."""
-LEAST_RTT_WINDOW_S = 30.0
-RTT_BACKOFF = 0.85
 DRAIN_SHARE, SWOLLEN_SHARE = 0.8, 0.5
 """Share of the target that is sent while a queue builds or stands."""
+LEAST_RTT_WINDOW_S = 30.0
 LOSS_WINDOW_S = 0.8
 """Shorter reports are joined: 5 % of few packets is often 10 %."""
 HIGH_LOSS, HEAVY_LOSS = 0.10, 0.25
@@ -50,7 +51,7 @@ SILENCE_S = 3.0
 GROWTH, CAREFUL_GROWTH = 0.35, 0.08
 """Share of the target added each second; careful where the network was full before."""
 UNPROVEN = 1.4
-"""The target runs at most this far ahead of the last one that a report found clear."""
+"""The target runs at most this far ahead of the last one that feedback found clear."""
 FILLED = 0.7
 """Sending less than this share of the target proves nothing about it."""
 
@@ -58,24 +59,25 @@ FILLED = 0.7
 class ViewerRate:
     """One viewer's target, bits per second. All times are seconds of one monotonic clock.
 
-    `on_sent` for every packet, `on_remb` and `on_report` as they come, `target_bps` about ten times
-    a second. `pace_bps` is what may really be sent: less than the target while a queue drains.
+    Tell it what is sent and what comes back as it happens, and ask `target_bps` about ten times a
+    second. `pace_bps` is what may really be sent: less than the target while a queue drains.
     """
 
     def __init__(self, config: MediaConfig, now: float, start_bps: int | None = None) -> None:
         self._low, self._high = config.min_bitrate_bps, config.max_bitrate_bps
         self._target = float(min(self._high, start_bps or config.start_bitrate_bps))
+        self._proven = self._target
         self._sent = ByteRate(SENT_WINDOW_S)
         self._repeated = ByteRate(REPEAT_WINDOW_S)
-        self._grown_at = self._fed_at = now
-        self._hold_until = now
-        self._paused_until = now
-        self._proven = self._asked = self._target
+        self._flight = Flight()
+        self._grown_at = self._fed_at = self._hold_until = now
+        self._reported_at = now
+        self._collapsed_at = float("-inf")
         self._full = FullPoints()
         self._remb: int | None = None
         self._remb_times: deque[float] = deque(maxlen=STORM)
         self._fall: tuple[int, float] | None = None
-        self._delay = _RoundTrip()
+        self._queue = _QueueDelay()
         self._loss = _Loss(now)
 
     def target_bps(self, now: float) -> int:
@@ -89,13 +91,18 @@ class ViewerRate:
 
     def pace_bps(self, now: float) -> float:
         """What may be sent, 0 while nothing may: skip frames so that no more is encoded."""
-        if now < self._paused_until:
+        if now - self._collapsed_at < PAUSE_S:
             return 0.0
-        return self._target * self._delay.share
+        return self._target * (SWOLLEN_SHARE if self._drains(now) else self._queue.share)
 
-    def on_sent(self, size_bytes: int, now: float) -> None:
+    def draining(self, now: float) -> bool:
+        """Whether a queue drains: then a keyframe takes longer than the viewer's patience."""
+        return self._drains(now) or self._queue.share < 1
+
+    def on_sent(self, sequence_number: int, size_bytes: int, now: float) -> None:
         """Count a packet that is sent for the first time."""
         self._sent.add(size_bytes, now)
+        self._flight.sent(sequence_number, size_bytes, now)
         self._loss.sent_bytes += size_bytes
 
     def may_repeat(self, size_bytes: int, now: float) -> bool:
@@ -103,7 +110,8 @@ class ViewerRate:
 
         Without a limit, repeats of what a full queue drops fill that queue for ever.
         """
-        if now < self._paused_until or self._repeated.bps(now) > REPEAT_SHARE * self._target:
+        paused = now - self._collapsed_at < PAUSE_S
+        if paused or self._repeated.bps(now) > REPEAT_SHARE * self._target:
             return False
         self._repeated.add(size_bytes, now)
         self._sent.add(size_bytes, now)
@@ -115,55 +123,79 @@ class ViewerRate:
         self._fed_at = now
         self._remb_times.append(now)
         sent = self._sent.bps(now)
-        if last is None:
-            fell = bitrate_bps < 0.9 * sent
-        else:
-            storm = len(self._remb_times) == STORM and now - self._remb_times[0] < STORM_S
-            fell = storm or bitrate_bps < REMB_FELL * last
-        if fell:
+        storm = len(self._remb_times) == STORM and now - self._remb_times[0] < STORM_S
+        if storm or bitrate_bps < (REMB_FELL * last if last else BACKOFF * sent):
             self._on_fall(bitrate_bps, sent, now)
-        elif last is not None and bitrate_bps <= last and now >= self._hold_until:
-            self._cut(max(bitrate_bps, UNMOVED_BACKOFF * min(sent, self._target)), now)
+        elif now >= self._hold_until:
+            if last and bitrate_bps <= last:
+                self._cut(max(bitrate_bps, UNMOVED_BACKOFF * min(sent, self._target)), now)
+            else:
+                self._proven = self._target
 
-    def on_report(self, fraction_lost: float, rtt_s: float | None, now: float) -> None:
-        """Take a receiver report (RFC 3550 section 6.4); each proves the target of the last."""
+    def on_report(
+        self,
+        fraction_lost: float,
+        rtt_s: float | None,
+        now: float,
+        highest_sequence: int | None = None,
+    ) -> None:
+        """Take a receiver report (RFC 3550 section 6.4.1)."""
+        elapsed, self._reported_at = now - self._reported_at, now
         self._fed_at = now
         sent = self._sent.bps(now)
         if rtt_s is not None:
-            self._delay.add(rtt_s, now)
-            if self._delay.share < 1:
-                self._cut(RTT_BACKOFF * min(sent, self._target), now)
+            self._queue.on_rtt(rtt_s, now)
+        arriving = sent
+        if highest_sequence is not None:
+            progress = self._flight.reported(highest_sequence, now)
+            self._queue.on_waiting(progress.waiting_s)
+            arriving = progress.passed_bytes * 8 * (1 - fraction_lost) / max(elapsed, 0.1)
+        if self._queue.share < 1:
+            self._on_queue(arriving, sent, now)
         cut = self._loss.judge(fraction_lost, now)
         if cut is not None:
             self._cut(cut, now)
         if now >= self._hold_until:
-            # The round trip was measured by a sender report of up to a second ago, and so what
-            # it proves is the rate of then.
-            self._proven, self._asked = max(self._asked, self._low), self._target
+            self._proven = self._target
+
+    def _on_queue(self, arriving_bps: float, sent_bps: float, now: float) -> None:
+        left = min(sent_bps, self._target)
+        if self._queue.share == SWOLLEN_SHARE:
+            if arriving_bps < COLLAPSE * left:
+                self._collapse(now)
+            left = min(left, arriving_bps)
+        self._cut(BACKOFF * left, now)
 
     def _on_fall(self, remb_bps: int, sent_bps: float, now: float) -> None:
-        if sent_bps < self._low and remb_bps > sent_bps * REMB_BACKOFF / 2:
+        if sent_bps < self._low and remb_bps > sent_bps * BACKOFF / 2:
             return  # so little was sent that over-use is noise
         if self._fall is None or now - self._fall[1] > REMB_WINDOW_S:
             self._fall = (remb_bps, now)
         first_bps, since = self._fall
         elapsed = now - since
-        arriving = remb_bps / REMB_BACKOFF
+        arriving = remb_bps / BACKOFF
         if elapsed >= SLOPE_S:
             # The mean of a second changes by what arrives now less what leaves the window.
-            slope = (remb_bps - first_bps) / REMB_BACKOFF * REMB_WINDOW_S / elapsed
-            arriving = max(0.0, min(arriving, first_bps / REMB_BACKOFF + slope))
-            if arriving < COLLAPSE * remb_bps and now >= self._hold_until - HOLD_S + PAUSE_S:
-                self._paused_until = max(self._paused_until, now + PAUSE_S)
-        self._cut(min(remb_bps, REMB_BACKOFF * arriving), now)
+            slope = (remb_bps - first_bps) / BACKOFF * REMB_WINDOW_S / elapsed
+            arriving = max(0.0, min(arriving, first_bps / BACKOFF + slope))
+            if arriving < COLLAPSE * remb_bps:
+                self._collapse(now)
+        self._cut(min(remb_bps, BACKOFF * arriving), now)
+
+    def _collapse(self, now: float) -> None:
+        if now - self._collapsed_at > PAUSE_S + DRAIN_S:
+            self._collapsed_at = now
 
     def _cut(self, bps: float, now: float) -> None:
         """Fall to ``bps`` if that is less, remember where the network was full, and hold."""
         if bps < self._target:
-            self._full.remember(bps / REMB_BACKOFF, now)
+            self._full.remember(bps / BACKOFF, now)
             self._target = max(float(self._low), bps)
         self._hold_until = max(self._hold_until, now + HOLD_S)
-        self._proven = self._asked = self._target
+        self._proven = self._target
+
+    def _drains(self, now: float) -> bool:
+        return now - self._collapsed_at < PAUSE_S + DRAIN_S
 
     def _may_grow(self, now: float) -> bool:
         if now < self._hold_until or now - self._fed_at > SILENCE_S:
@@ -171,18 +203,26 @@ class ViewerRate:
         return self._sent.bps(now) >= FILLED * self._target
 
 
-class _RoundTrip:
+class _QueueDelay:
     """Tells from round trips whether a queue builds; the least one of a while is the empty path."""
 
     def __init__(self) -> None:
         self.share = 1.0
+        """Of the target, that may be sent now."""
         self._least = [float("inf"), float("inf")]
         self._turned_at = float("-inf")
 
-    def add(self, rtt_s: float, now: float) -> None:
+    def on_rtt(self, rtt_s: float, now: float) -> None:
         if now - self._turned_at > LEAST_RTT_WINDOW_S / 2:
             self._least, self._turned_at = [self._least[1], float("inf")], now
         self._least[1] = min(self._least[1], rtt_s)
+        self._judge(rtt_s)
+
+    def on_waiting(self, waiting_s: float) -> None:
+        """Take what is known of the newest packets; it overrides the older round trip."""
+        self._judge(waiting_s)
+
+    def _judge(self, rtt_s: float) -> None:
         excess = rtt_s - min(self._least)
         if excess > SWOLLEN_S:
             self.share = SWOLLEN_SHARE
@@ -209,5 +249,5 @@ class _Loss:
         loss, sent_bps = self._lost_bytes / reported, reported * 8 / elapsed
         self._lost_bytes, self._reported_bytes, self._since = 0.0, 0, now
         if loss > HEAVY_LOSS:
-            return REMB_BACKOFF * (1 - loss) * sent_bps
+            return BACKOFF * (1 - loss) * sent_bps
         return (1 - loss / 2) * sent_bps if loss > HIGH_LOSS else None

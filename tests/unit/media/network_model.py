@@ -233,7 +233,10 @@ class Receiver:
         loss = max(0.0, 1 - self._got_since / expected) if expected > 0 else 0.0
         self._base, self._got_since = self._highest, 0
         sr = self._sr
-        self._back(lambda: self.sender.on_report(loss, sr and sr[0], sr and now - sr[1]))
+        highest = self._highest
+        self._back(
+            lambda: self.sender.on_report(loss, sr and sr[0], sr and now - sr[1], highest)
+        )
         self._time.at(now + 1.0, self._report)
 
     def _back(self, what: Callable[[], None]) -> None:
@@ -260,6 +263,7 @@ class Sender:
         self._frame, self._seq, self._previous = 0, 0, -1
         self._height = 0
         self._key_wanted, self._key_at = True, float("-inf")
+        self._key_frame = 0
         self._history: dict[int, Packet] = {}
 
     def start(self) -> None:
@@ -270,18 +274,20 @@ class Sender:
         self.rate.on_remb(bps, self._time.now)
         self._obeyed = max(self._config.min_bitrate_bps, min(bps, self._config.max_bitrate_bps))
 
-    def on_report(self, loss: float, sent: float | None, held: float | None) -> None:
+    def on_report(
+        self, loss: float, sent: float | None, held: float | None, highest: int
+    ) -> None:
         now = self._time.now
         rtt = None if sent is None or held is None else now - sent - held
         if rtt is not None:
             self.rtts.append((now, rtt))
-        self.rate.on_report(loss, rtt, now)
+        self.rate.on_report(loss, rtt, now, highest)
 
     def on_nack(self, seqs: list[int]) -> None:
         for seq in seqs:
             packet = self._history.get(seq)
             now = self._time.now
-            if packet is None or now - packet.sent_at > 1.0:
+            if packet is None or now - packet.sent_at > 1.0 or packet.frame < self._key_frame:
                 continue
             if self.rate.may_repeat(packet.size, now):
                 self._put(Packet(**{**packet.__dict__, "sent_at": now}))
@@ -303,10 +309,11 @@ class Sender:
                 return
             if not self._budget.admit(self.rate.pace_bps(now), now):
                 return
-        key = height != self._height or (self._key_wanted and now - self._key_at >= 0.5)
+        wait = 1.5 if self.rate.draining(now) and not self._obeys else 0.5
+        key = height != self._height or (self._key_wanted and now - self._key_at >= wait)
         self._height = height
         if key:
-            self._key_wanted, self._key_at = False, now
+            self._key_wanted, self._key_at, self._key_frame = False, now, self._frame
         size = min(target, self.need_bps) / FPS / 8 * self._random.uniform(0.8, 1.2)
         if key:
             size = max(4 * size, height * height / 15)
@@ -331,7 +338,7 @@ class Sender:
         self._frame += 1
 
     def _send(self, packet: Packet) -> None:
-        self.rate.on_sent(packet.size, self._time.now)
+        self.rate.on_sent(packet.seq & 0xFFFF, packet.size, self._time.now)
         self._put(packet)
 
     def _put(self, packet: Packet) -> None:
