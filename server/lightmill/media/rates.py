@@ -13,10 +13,9 @@ from lightmill.config import MediaConfig
 from lightmill.media.byte_rate import ByteRate
 from lightmill.media.flight import Flight
 from lightmill.media.full_points import FullPoints
+from lightmill.media.repeats import WINDOW_S, Repeats
 
-SENT_WINDOW_S, REPEAT_WINDOW_S = 1.0, 0.3
-REPEAT_SHARE = 0.25
-"""Most repeated packets, as a share of the target; twice what 10 % of loss needs."""
+SENT_WINDOW_S = 1.0
 REMB_WINDOW_S = 1.0
 """Receivers measure what arrives over one second (libwebrtc, aiortc)."""
 BACKOFF = 0.85
@@ -28,15 +27,15 @@ STORM, STORM_S = 8, 0.5
 each packet, and its value may even rise to what arrives when we had left it behind."""
 UNMOVED_BACKOFF = 0.9
 """Over-use leaves libwebrtc's estimate as it is when we send more than that already."""
-SLOPE_S = 0.08
-"""Two REMBs of one fall this far apart tell what arrives now, not only the mean of a second."""
+SLOPE_S, SLOPE_MOST_S = 0.08, 0.4
+"""Two REMBs of one fall so far apart tell what arrives now, not only the mean of a second."""
 COLLAPSE = 0.5
 """Arrivals below this share of what was sent: the link broke down, and its queue is full."""
 PAUSE_S, DRAIN_S = 0.5, 2.0
 """After a collapse nothing is sent for the first, and little for the second, so that the next
 keyframe finds room in the queue; the pictures that are in it play meanwhile."""
-INFLATED_S, SWOLLEN_S = 0.08, 0.25
-"""Round trips this much above the least one: a queue builds; a queue stands."""
+CROWDED_S, INFLATED_S, SWOLLEN_S = 0.04, 0.08, 0.25
+"""Round trips this much above the least one: no more fits; a queue builds; a queue stands."""
 DRAIN_SHARE, SWOLLEN_SHARE = 0.8, 0.5
 """Share of the target that is sent while a queue builds or stands."""
 LEAST_RTT_WINDOW_S = 30.0
@@ -44,12 +43,16 @@ LOSS_WINDOW_S = 0.8
 """Shorter reports are joined: 5 % of few packets is often 10 %."""
 HIGH_LOSS, HEAVY_LOSS = 0.10, 0.25
 """Random loss stays below the first (draft-ietf-rmcat-gcc-02, 6); the second is a full queue."""
+FLOOD_FLOOR = 0.8
+"""One flood of requests halves nothing: what it counts came within a third of a second."""
 HOLD_S = 1.0
 """Nothing grows for this long after a fall."""
 SILENCE_S = 3.0
 """Feedback older than this allows no growth."""
 GROWTH, CAREFUL_GROWTH = 0.35, 0.08
-"""Share of the target added each second; careful where the network was full before."""
+ACCELERATION = 0.2
+"""Share of the target added each second; careful where the network was full before, and each
+second without a sign of that faster by the last one."""
 UNPROVEN = 1.4
 """The target runs at most this far ahead of the last one that feedback found clear."""
 FILLED = 0.7
@@ -68,15 +71,16 @@ class ViewerRate:
         self._target = float(min(self._high, start_bps or config.start_bitrate_bps))
         self._proven = self._target
         self._sent = ByteRate(SENT_WINDOW_S)
-        self._repeated = ByteRate(REPEAT_WINDOW_S)
+        self._repeats = Repeats()
         self._flight = Flight()
         self._grown_at = self._fed_at = self._hold_until = now
         self._reported_at = now
-        self._collapsed_at = float("-inf")
+        self._collapsed_at = self._flooded_at = float("-inf")
         self._full = FullPoints()
+        self._near_at = now
         self._remb: int | None = None
         self._remb_times: deque[float] = deque(maxlen=STORM)
-        self._fall: tuple[int, float] | None = None
+        self._fall = _Fall()
         self._queue = _QueueDelay()
         self._loss = _Loss(now)
 
@@ -84,7 +88,9 @@ class ViewerRate:
         """What the encoder shall produce for this viewer."""
         elapsed, self._grown_at = min(now - self._grown_at, 0.5), now
         if elapsed > 0 and self._may_grow(now):
-            rate = CAREFUL_GROWTH if self._full.near(self._target, now) else GROWTH
+            if self._full.near(self._target, now):
+                self._near_at = now
+            rate = min(GROWTH, CAREFUL_GROWTH + ACCELERATION * (now - self._near_at))
             limit = min(self._high, UNPROVEN * self._proven)
             self._target = max(self._target, min(limit, self._target * (1 + rate * elapsed)))
         return round(self._target)
@@ -105,15 +111,21 @@ class ViewerRate:
         self._flight.sent(sequence_number, size_bytes, now)
         self._loss.sent_bytes += size_bytes
 
-    def may_repeat(self, size_bytes: int, now: float) -> bool:
-        """Whether a packet that was asked for again may be sent; counts it when so.
+    def may_repeat(self, sequence_number: int, size_bytes: int, now: float) -> bool:
+        """Whether a packet that the viewer asks for again may be sent; counts it when so.
 
-        Without a limit, repeats of what a full queue drops fill that queue for ever.
+        Do not ask for packets before the last keyframe: nobody needs them any more.
         """
-        paused = now - self._collapsed_at < PAUSE_S
-        if paused or self._repeated.bps(now) > REPEAT_SHARE * self._target:
+        sent = self._sent.bps(now)
+        rtt_s = self._queue.least_s
+        admitted = self._repeats.admit(sequence_number, size_bytes, self._target, rtt_s, now)
+        lost = self._repeats.lost_bps(sent, now)
+        if lost is not None and now - self._flooded_at > WINDOW_S:
+            self._flooded_at = now
+            left = max(min(sent, self._target) - lost, FLOOD_FLOOR * self._target)
+            self._cut(BACKOFF * left, now)
+        if not admitted or now - self._collapsed_at < PAUSE_S:
             return False
-        self._repeated.add(size_bytes, now)
         self._sent.add(size_bytes, now)
         return True
 
@@ -128,7 +140,8 @@ class ViewerRate:
             self._on_fall(bitrate_bps, sent, now)
         elif now >= self._hold_until:
             if last and bitrate_bps <= last:
-                self._cut(max(bitrate_bps, UNMOVED_BACKOFF * min(sent, self._target)), now)
+                left = max(bitrate_bps, UNMOVED_BACKOFF * min(sent, self._target))
+                self._cut(left, now, left)
             else:
                 self._proven = self._target
 
@@ -152,6 +165,8 @@ class ViewerRate:
             arriving = progress.passed_bytes * 8 * (1 - fraction_lost) / max(elapsed, 0.1)
         if self._queue.share < 1:
             self._on_queue(arriving, sent, now)
+        elif self._queue.crowded:
+            self._hold_until = max(self._hold_until, now + HOLD_S)
         cut = self._loss.judge(fraction_lost, now)
         if cut is not None:
             self._cut(cut, now)
@@ -169,27 +184,19 @@ class ViewerRate:
     def _on_fall(self, remb_bps: int, sent_bps: float, now: float) -> None:
         if sent_bps < self._low and remb_bps > sent_bps * BACKOFF / 2:
             return  # so little was sent that over-use is noise
-        if self._fall is None or now - self._fall[1] > REMB_WINDOW_S:
-            self._fall = (remb_bps, now)
-        first_bps, since = self._fall
-        elapsed = now - since
-        arriving = remb_bps / BACKOFF
-        if elapsed >= SLOPE_S:
-            # The mean of a second changes by what arrives now less what leaves the window.
-            slope = (remb_bps - first_bps) / BACKOFF * REMB_WINDOW_S / elapsed
-            arriving = max(0.0, min(arriving, first_bps / BACKOFF + slope))
-            if arriving < COLLAPSE * remb_bps:
-                self._collapse(now)
+        arriving = self._fall.arriving_bps(remb_bps / BACKOFF, sent_bps, now)
+        if arriving < COLLAPSE * remb_bps:
+            self._collapse(now)
         self._cut(min(remb_bps, BACKOFF * arriving), now)
 
     def _collapse(self, now: float) -> None:
         if now - self._collapsed_at > PAUSE_S + DRAIN_S:
             self._collapsed_at = now
 
-    def _cut(self, bps: float, now: float) -> None:
+    def _cut(self, bps: float, now: float, full_bps: float | None = None) -> None:
         """Fall to ``bps`` if that is less, remember where the network was full, and hold."""
         if bps < self._target:
-            self._full.remember(bps / BACKOFF, now)
+            self._full.remember(full_bps or bps / BACKOFF, now)
             self._target = max(float(self._low), bps)
         self._hold_until = max(self._hold_until, now + HOLD_S)
         self._proven = self._target
@@ -203,12 +210,37 @@ class ViewerRate:
         return self._sent.bps(now) >= FILLED * self._target
 
 
+class _Fall:
+    """Tells from how fast a receiver's mean of a second falls what arrives at its end."""
+
+    def __init__(self) -> None:
+        self._before_bps = 0.0
+        self._began_at = float("-inf")
+        self._means: deque[tuple[float, float]] = deque()
+
+    def arriving_bps(self, mean_bps: float, sent_bps: float, now: float) -> float:
+        """Take the newest mean; until two lie apart, it is all that is known."""
+        if now - self._began_at > REMB_WINDOW_S:
+            self._before_bps, self._began_at = max(mean_bps, sent_bps), now
+        while self._means and now - self._means[0][0] > SLOPE_MOST_S:
+            self._means.popleft()
+        self._means.append((now, mean_bps))
+        first_at, first_bps = self._means[0]
+        if now - first_at < SLOPE_S or mean_bps >= first_bps:
+            return mean_bps
+        # The mean changes by what arrives now less what leaves the window.
+        slope = (mean_bps - first_bps) * REMB_WINDOW_S / (now - first_at)
+        return max(0.0, min(mean_bps, self._before_bps + slope))
+
+
 class _QueueDelay:
     """Tells from round trips whether a queue builds; the least one of a while is the empty path."""
 
     def __init__(self) -> None:
         self.share = 1.0
         """Of the target, that may be sent now."""
+        self.crowded = False
+        self.least_s = 0.0
         self._least = [float("inf"), float("inf")]
         self._turned_at = float("-inf")
 
@@ -216,6 +248,7 @@ class _QueueDelay:
         if now - self._turned_at > LEAST_RTT_WINDOW_S / 2:
             self._least, self._turned_at = [self._least[1], float("inf")], now
         self._least[1] = min(self._least[1], rtt_s)
+        self.least_s = min(self._least)
         self._judge(rtt_s)
 
     def on_waiting(self, waiting_s: float) -> None:
@@ -224,6 +257,7 @@ class _QueueDelay:
 
     def _judge(self, rtt_s: float) -> None:
         excess = rtt_s - min(self._least)
+        self.crowded = excess > CROWDED_S
         if excess > SWOLLEN_S:
             self.share = SWOLLEN_SHARE
         else:

@@ -148,7 +148,7 @@ class Receiver:
 
     PATIENCE_S = 0.25
 
-    def __init__(self, time: Timeline, estimator: Estimator, back_s: float) -> None:
+    def __init__(self, time: Timeline, estimator: Estimator, back_s: float, seed: int) -> None:
         self.shown: list[float] = []
         self.rembs: list[tuple[float, int]] = []
         self.bytes_at: list[tuple[float, int]] = []
@@ -159,6 +159,7 @@ class Receiver:
         self._missing: dict[int, tuple[float, int]] = {}
         self._blocked_since: float | None = None
         self._keyframe_asked = float("-inf")
+        self._random = random.Random(seed)
         self._sr: tuple[float, float] | None = None
         self.sender: Sender
 
@@ -237,7 +238,8 @@ class Receiver:
         self._back(
             lambda: self.sender.on_report(loss, sr and sr[0], sr and now - sr[1], highest)
         )
-        self._time.at(now + 1.0, self._report)
+        # RTCP varies its interval by half (RFC 3550 section 6.3).
+        self._time.at(now + self._random.uniform(0.5, 1.5), self._report)
 
     def _back(self, what: Callable[[], None]) -> None:
         self._time.at(self._time.now + self._back_s, what)
@@ -289,7 +291,7 @@ class Sender:
             now = self._time.now
             if packet is None or now - packet.sent_at > 1.0 or packet.frame < self._key_frame:
                 continue
-            if self.rate.may_repeat(packet.size, now):
+            if self.rate.may_repeat(seq & 0xFFFF, packet.size, now):
                 self._put(Packet(**{**packet.__dict__, "sent_at": now}))
 
     def on_keyframe(self) -> None:
@@ -370,7 +372,7 @@ class World:
         self.time = Timeline()
         self.link = Link(self.time, rate_bps, queue_bytes, rtt_s / 2, loss, seed)
         self.sender = Sender(self.time, self.link, config, seed + 1, obeys, need_bps)
-        self.receiver = Receiver(self.time, Estimator(estimator, config), rtt_s / 2)
+        self.receiver = Receiver(self.time, Estimator(estimator, config), rtt_s / 2, seed + 2)
         self.receiver.sender = self.sender
         self.link.deliver = self.receiver.receive
         self.sender.start()
