@@ -5,28 +5,30 @@ from __future__ import annotations
 NEAR_BELOW, NEAR_ABOVE = 0.8, 1.06
 """A rate within these shares of a point is near it."""
 MOST_POINTS, MOST_AGE_S = 3, 120.0
+EPISODE_S = 0.6
+"""A cut this soon after another belongs to the same fall; only where it ends is a point."""
 
 
 class FullPoints:
-    """A few rates (bits per second) with the times at which they were seen, newest last."""
+    """A few rates (bits per second) with the times at which they were seen, oldest first."""
 
     def __init__(self) -> None:
         self._points: list[tuple[float, float]] = []
 
     def remember(self, bps: float, now: float) -> None:
-        """Add a point; those near it are replaced."""
+        """Add a point; those near it are replaced, and so is the last one while a fall goes on."""
+        if self._points and now - self._points[-1][1] < EPISODE_S and bps < self._points[-1][0]:
+            self._points.pop()
         others = [
-            (point, at)
-            for point, at in self._points
-            if not NEAR_BELOW * bps < point < NEAR_ABOVE * bps and now - at < MOST_AGE_S
+            point for point in self._points if not NEAR_BELOW * bps < point[0] < NEAR_ABOVE * bps
         ]
         self._points = [*others, (bps, now)][-MOST_POINTS:]
 
     def near(self, bps: float, now: float) -> bool:
         """Whether the network was full near ``bps``; points below that are forgotten as passed."""
         self._points = [
-            (point, at)
-            for point, at in self._points
-            if bps < NEAR_ABOVE * point and now - at < MOST_AGE_S
+            point
+            for point in self._points
+            if bps < NEAR_ABOVE * point[0] and now - point[1] < MOST_AGE_S
         ]
-        return any(bps > NEAR_BELOW * point for point, _ in self._points)
+        return any(bps > NEAR_BELOW * point[0] for point in self._points)

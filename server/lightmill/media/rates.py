@@ -85,7 +85,7 @@ class ViewerRate:
         self._loss = _Loss(now)
 
     def target_bps(self, now: float) -> int:
-        """What the encoder shall produce for this viewer."""
+        """What the encoder shall produce for this viewer; repeats come out of the same room."""
         elapsed, self._grown_at = min(now - self._grown_at, 0.5), now
         if elapsed > 0 and self._may_grow(now):
             if self._full.near(self._target, now):
@@ -93,13 +93,14 @@ class ViewerRate:
             rate = min(GROWTH, CAREFUL_GROWTH + ACCELERATION * (now - self._near_at))
             limit = min(self._high, UNPROVEN * self._proven)
             self._target = max(self._target, min(limit, self._target * (1 + rate * elapsed)))
-        return round(self._target)
+        return max(self._low, round(self._target - self._repeats.bps(now)))
 
     def pace_bps(self, now: float) -> float:
         """What may be sent, 0 while nothing may: skip frames so that no more is encoded."""
         if now - self._collapsed_at < PAUSE_S:
             return 0.0
-        return self._target * (SWOLLEN_SHARE if self._drains(now) else self._queue.share)
+        share = SWOLLEN_SHARE if self._drains(now) else self._queue.share
+        return share * max(self._low, self._target - self._repeats.bps(now))
 
     def draining(self, now: float) -> bool:
         """Whether a queue drains: then a keyframe takes longer than the viewer's patience."""
@@ -139,7 +140,7 @@ class ViewerRate:
         if storm or bitrate_bps < (REMB_FELL * last if last else BACKOFF * sent):
             self._on_fall(bitrate_bps, sent, now)
         elif now >= self._hold_until:
-            if last and bitrate_bps <= last:
+            if last and bitrate_bps <= last and bitrate_bps < self._target:
                 left = max(bitrate_bps, UNMOVED_BACKOFF * min(sent, self._target))
                 self._cut(left, now, left)
             else:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from lightmill.media.byte_rate import ByteRate
 
-WINDOW_S = 0.3
+WINDOW_S, REPEATED_WINDOW_S = 0.3, 0.5
 SHARE = 0.25
 """Most repeated packets, as a share of the target; twice what 10 % of loss needs."""
 AGAIN_S = 0.03
@@ -26,7 +26,7 @@ class Repeats:
     def __init__(self) -> None:
         self._asked: OrderedDict[int, float] = OrderedDict()
         self._lost = ByteRate(WINDOW_S)
-        self._repeated = ByteRate(WINDOW_S)
+        self._repeated = ByteRate(REPEATED_WINDOW_S)
 
     def admit(
         self, sequence_number: int, size_bytes: int, target_bps: float, rtt_s: float, now: float
@@ -45,6 +45,10 @@ class Repeats:
             self._asked.popitem(last=False)
         self._repeated.add(size_bytes, now)
         return True
+
+    def bps(self, now: float) -> float:
+        """What is sent again, bits per second."""
+        return self._repeated.bps(now)
 
     def lost_bps(self, sent_bps: float, now: float) -> float | None:
         """What is lost, bits per second, when it is so much that the network must be full."""
