@@ -4,6 +4,8 @@ from __future__ import annotations
 
 NEAR_BELOW, NEAR_ABOVE = 0.8, 1.06
 """A rate within these shares of a point is near it."""
+APART = 1.6
+"""Points closer than this factor are one; the newest is right."""
 MOST_POINTS, MOST_AGE_S = 3, 120.0
 EPISODE_S = 0.6
 """A cut this soon after another belongs to the same fall; only where it ends is a point."""
@@ -16,11 +18,11 @@ class FullPoints:
         self._points: list[tuple[float, float]] = []
 
     def remember(self, bps: float, now: float) -> None:
-        """Add a point; those near it are replaced, and so is the last one while a fall goes on."""
+        """Add a point; those close to it are replaced, and so is the last one while a fall goes on."""
         if self._points and now - self._points[-1][1] < EPISODE_S and bps < self._points[-1][0]:
             self._points.pop()
         others = [
-            point for point in self._points if not NEAR_BELOW * bps < point[0] < NEAR_ABOVE * bps
+            point for point in self._points if not bps / APART < point[0] < APART * bps
         ]
         self._points = [*others, (bps, now)][-MOST_POINTS:]
 

@@ -25,7 +25,7 @@ REMB_FELL = 0.97
 STORM, STORM_S = 8, 0.5
 """This many REMBs in so short a time are over-use, whatever they say: aiortc then sends one for
 each packet, and its value may even rise to what arrives when we had left it behind."""
-UNMOVED_BACKOFF = 0.9
+LEFT_BEHIND, UNMOVED_BACKOFF = 0.9, 0.9
 """Over-use leaves libwebrtc's estimate as it is when we send more than that already."""
 SLOPE_S, SLOPE_MOST_S = 0.08, 0.4
 """Two REMBs of one fall so far apart tell what arrives now, not only the mean of a second."""
@@ -140,7 +140,7 @@ class ViewerRate:
         if storm or bitrate_bps < (REMB_FELL * last if last else BACKOFF * sent):
             self._on_fall(bitrate_bps, sent, now)
         elif now >= self._hold_until:
-            if last and bitrate_bps <= last and bitrate_bps < self._target:
+            if last and bitrate_bps <= last and bitrate_bps < LEFT_BEHIND * self._target:
                 left = max(bitrate_bps, UNMOVED_BACKOFF * min(sent, self._target))
                 self._cut(left, now, left)
             else:
