@@ -1,0 +1,77 @@
+"""Frames' planes in one flat piece of memory: what travels to a device and back in one copy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import av
+import numpy as np
+import torch
+
+from lightmill.media.colour import Colour, colour_of
+
+PLANAR_FORMATS = ("yuv420p", "yuvj420p")
+"""The formats that this module takes: 8 bits, 4:2:0, three planes."""
+
+
+def row_bytes(height: int, width: int) -> int:
+    """Bytes of one packed 4:2:0 picture, odd sizes rounded up in chroma."""
+    return height * width + 2 * ((height + 1) // 2) * ((width + 1) // 2)
+
+
+def plane_views(
+    packed: torch.Tensor, height: int, width: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """View ``(N, row_bytes)`` as ``(N, H, W)`` and twice ``(N, H/2, W/2)``; nothing is copied."""
+    half = ((height + 1) // 2, (width + 1) // 2)
+    y, u, v = packed.split([height * width, half[0] * half[1], half[0] * half[1]], dim=1)
+    return y.unflatten(1, (height, width)), u.unflatten(1, half), v.unflatten(1, half)
+
+
+def pack(frames: Sequence[av.VideoFrame], *, pin: bool) -> torch.Tensor:
+    """Gather planar 4:2:0 frames of one size, without their padding: ``(N, row_bytes)`` uint8.
+
+    Pinned memory comes from torch's cache, which keeps it until the copies from it are done.
+    """
+    height, width = frames[0].height, frames[0].width
+    shape = (len(frames), row_bytes(height, width))
+    packed = torch.empty(shape, dtype=torch.uint8, pin_memory=pin)
+    targets = [view.numpy() for view in plane_views(packed, height, width)]
+    for index, frame in enumerate(frames):
+        for target, plane in zip(targets, frame.planes, strict=True):
+            rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+            np.copyto(target[index], rows[:, : plane.width])
+    return packed
+
+
+def frames_from_packed(
+    packed: torch.Tensor, height: int, width: int, colour: Colour
+) -> list[av.VideoFrame]:
+    """Make a frame of each row of ``(N, row_bytes)``; the frames share and keep the memory."""
+    frames: list[av.VideoFrame] = []
+    for planes in zip(*plane_views(packed, height, width), strict=True):
+        frame = av.VideoFrame.from_dlpack(planes, format="yuv420p", width=width, height=height)
+        colour.tag(frame)
+        frames.append(frame)
+    return frames
+
+
+def reference(frame: av.VideoFrame) -> av.VideoFrame:
+    """Make a second frame of the same planar 4:2:0 pixels, even-sized, with stamps of its own.
+
+    Two encoders may thus stamp one picture at the same time. An odd last row or column is left
+    out; nothing is copied. Full-range frames keep their numbers and are tagged so.
+    """
+    height, width = frame.height & ~1, frame.width & ~1
+    planes: tuple[object, ...] = frame.planes
+    if (height, width) != (frame.height, frame.width):
+        planes = tuple(
+            np.frombuffer(plane, np.uint8)
+            .reshape(plane.height, plane.line_size)[: height >> shift, : width >> shift]
+            for plane, shift in zip(frame.planes, (0, 1, 1), strict=True)
+        )
+    twin = av.VideoFrame.from_dlpack(planes, format="yuv420p", width=width, height=height)
+    twin.colorspace, twin.color_range = frame.colorspace, frame.color_range
+    if frame.format.name == "yuvj420p":
+        colour_of(frame).tag(twin)
+    return twin
