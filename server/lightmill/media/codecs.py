@@ -23,9 +23,9 @@ ENDLESS_GOP = 1_000_000
 """Frames between periodic keyframes: none in practice; viewers ask for theirs."""
 RATE_HEADROOM = 2
 """libx264 follows a new rate only in CBR and never above the one it was opened with."""
-H264_BUFFER_S = 1 / 3
-"""The rate buffer at the opening rate: a keyframe takes 3 to 7 average frames (measured), one of
-a second 10; quality is the same (tests/benchmarks/bench_quality)."""
+H264_BUFFER_FRAMES = 8
+"""The rate buffer, in average frames, which bounds a keyframe. With a buffer of a second it took
+10 of them where it takes 3 to 7 now, at the same quality (measured)."""
 VP8_BUFFER_S = 0.5
 VP8_MAX_INTRA_PERCENT = 300
 """Largest keyframe in per cent of an average frame."""
@@ -63,7 +63,7 @@ def open_x264(opening: Opening, preset: str) -> VideoCodecContext:
         "level": _level(opening),
         "forced-idr": "1",
         "maxrate": str(ceiling_bps),
-        "bufsize": str(round(H264_BUFFER_S * opening.bitrate_bps)),
+        "bufsize": str(_h264_buffer_bits(opening)),
         "x264-params": f"repeat-headers=1:scenecut=0:no-deblock=0:vbv-init=0.5:"
         f"sliced-threads={sliced}",
     }
@@ -89,7 +89,7 @@ def open_nvenc(opening: Opening) -> VideoCodecContext:
         "delay": "0",
         "surfaces": "4",
         "maxrate": str(opening.bitrate_bps),
-        "bufsize": str(round(H264_BUFFER_S * opening.bitrate_bps)),
+        "bufsize": str(_h264_buffer_bits(opening)),
     }
     context.open()
     return context
@@ -131,6 +131,10 @@ def _context(name: str, opening: Opening) -> VideoCodecContext:
     context.thread_count = 2 if opening.width * opening.height >= TWO_THREADS_FROM else 1
     context.colorspace, context.color_range = opening.space, opening.range
     return context
+
+
+def _h264_buffer_bits(opening: Opening) -> int:
+    return round(H264_BUFFER_FRAMES * opening.bitrate_bps / opening.fps)
 
 
 def _level(opening: Opening) -> str:

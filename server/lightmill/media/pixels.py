@@ -112,6 +112,10 @@ class FrameConverter:
             return _frames_from_planes(run)
         if run[0].device.type == "cpu":
             return [self._frame_by_swscale(picture) for picture in run]
+        return self._frames_by_torch(run)
+
+    def _frames_by_torch(self, run: Sequence[torch.Tensor]) -> list[av.VideoFrame]:
+        """Convert pictures of one size where they are and bring the planes here in one copy."""
         height, width = run[0].shape[0] & ~1, run[0].shape[1] & ~1
         rgb = torch.stack([picture[:height, :width] for picture in run])  # (N, H, W, 3)
         packed = _downloaded(packed_from_rgb(rgb, MADE))

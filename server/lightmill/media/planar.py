@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import av
 import numpy as np
@@ -47,10 +48,10 @@ def pack(frames: Sequence[av.VideoFrame], *, pin: bool) -> torch.Tensor:
 def frames_from_packed(
     packed: torch.Tensor, height: int, width: int, colour: Colour
 ) -> list[av.VideoFrame]:
-    """Make a frame of each row of ``(N, row_bytes)``; the frames share and keep the memory."""
+    """Make an even-sized frame of each row of ``(N, row_bytes)``; they share and keep the memory."""
     frames: list[av.VideoFrame] = []
     for planes in zip(*plane_views(packed, height, width), strict=True):
-        frame = av.VideoFrame.from_dlpack(planes, format="yuv420p", width=width, height=height)
+        frame = _frame_over(planes, height, width)
         colour.tag(frame)
         frames.append(frame)
     return frames
@@ -62,16 +63,22 @@ def reference(frame: av.VideoFrame) -> av.VideoFrame:
     Two encoders may thus stamp one picture at the same time. An odd last row or column is left
     out; nothing is copied. Full-range frames keep their numbers and are tagged so.
     """
-    height, width = frame.height & ~1, frame.width & ~1
-    planes: tuple[object, ...] = frame.planes
-    if (height, width) != (frame.height, frame.width):
-        planes = tuple(
-            np.frombuffer(plane, np.uint8)
-            .reshape(plane.height, plane.line_size)[: height >> shift, : width >> shift]
-            for plane, shift in zip(frame.planes, (0, 1, 1), strict=True)
-        )
-    twin = av.VideoFrame.from_dlpack(planes, format="yuv420p", width=width, height=height)
+    planes = [
+        np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        for plane in frame.planes
+    ]
+    twin = _frame_over(planes, frame.height, frame.width)
     twin.colorspace, twin.color_range = frame.colorspace, frame.color_range
     if frame.format.name == "yuvj420p":
         colour_of(frame).tag(twin)
     return twin
+
+
+def _frame_over(planes: Sequence[Any], height: int, width: int) -> av.VideoFrame:
+    """Lay a frame over three arrays or tensors; an odd last row or column is left out."""
+    height, width = height & ~1, width & ~1
+    cut = tuple(
+        plane[: height >> shift, : width >> shift]
+        for plane, shift in zip(planes, (0, 1, 1), strict=True)
+    )
+    return av.VideoFrame.from_dlpack(cut, format="yuv420p", width=width, height=height)
