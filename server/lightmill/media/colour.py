@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import av
+import numpy as np
 import torch
 from av.video.reformatter import ColorRange
 
@@ -65,20 +66,18 @@ def _weights(colour: Colour) -> tuple[list[list[float]], float, float, float]:
     return (rows, 255.0, 255.0, 0.0) if colour.full_range else (rows, 219.0, 224.0, 16.0)
 
 
-def rgb_from_yuv(
-    y: torch.Tensor, u: torch.Tensor, v: torch.Tensor, colour: Colour
-) -> torch.Tensor:
+def rgb_from_yuv(y: torch.Tensor, u: torch.Tensor, v: torch.Tensor, colour: Colour) -> torch.Tensor:
     """Convert ``(N, H, W)`` and twice ``(N, H/2, W/2)`` uint8 to ``(N, H, W, 3)`` uint8 RGB."""
     rows, luma, chroma, black = _weights(colour)
-    inverse = torch.linalg.inv(torch.tensor(rows, dtype=torch.float64))
-    inverse *= torch.tensor([255 / luma, 255 / chroma, 255 / chroma], dtype=torch.float64)
-    shift = inverse @ torch.tensor([black, 128.0, 128.0], dtype=torch.float64)
-    factors, height, width = inverse.tolist(), y.shape[1], y.shape[2]
+    inverse = np.linalg.inv(np.array(rows)) * [255 / luma, 255 / chroma, 255 / chroma]
+    shift = inverse @ [black, 128.0, 128.0]
+    height, width = y.shape[1], y.shape[2]
     full = [plane.float() for plane in (y, _doubled(u, height, width), _doubled(v, height, width))]
     rgb = torch.empty((*y.shape, 3), dtype=torch.uint8, device=y.device)
-    for channel, (by_y, by_u, by_v) in enumerate(factors):
-        value = full[0] * by_y
-        value.add_(full[1], alpha=by_u).add_(full[2], alpha=by_v).sub_(float(shift[channel]))
+    for channel in range(3):
+        by_y, by_u, by_v = (float(factor) for factor in inverse[channel])
+        value = full[0] * by_y - float(shift[channel])
+        value.add_(full[1], alpha=by_u).add_(full[2], alpha=by_v)
         rgb[..., channel] = value.round_().clamp_(0, 255)
     return rgb
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import av
 import numpy as np
 import torch
-from av.video.reformatter import Colorspace, ColorRange, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from lightmill.errors import MediaError
 from lightmill.media.colour import Colour, colour_of, packed_from_rgb, rgb_from_yuv
@@ -19,6 +19,7 @@ from lightmill.media.planar import (
     pack,
     plane_views,
     row_bytes,
+    rows_of,
 )
 from lightmill.planes import YuvPlanes
 
@@ -55,7 +56,7 @@ class FrameConverter:
             return [self._rgb_by_swscale(frame) for frame in frames]
         pictures: list[torch.Tensor] = []
         for colour, batch in self._uploaded(frames):
-            pictures.extend(rgb_from_yuv(*batch, colour).split(1))
+            pictures.extend(rgb_from_yuv(*batch, colour).unsqueeze(1))
         return pictures
 
     def to_planes(self, frames: Sequence[av.VideoFrame]) -> list[YuvPlanes]:
@@ -94,7 +95,7 @@ class FrameConverter:
             threads=_threads(frame),
         )
         (plane,) = rgb.planes
-        rows = torch.frombuffer(plane, dtype=torch.uint8).view(rgb.height, plane.line_size)
+        rows = torch.from_numpy(rows_of(plane))  # (H, line_size)
         picture = rows[:, : rgb.width * 3].contiguous()  # copies only padded rows
         return picture.view(1, rgb.height, rgb.width, 3)
 

@@ -8,6 +8,8 @@ from typing import Any
 import av
 import numpy as np
 import torch
+from av.video.plane import VideoPlane
+from numpy.typing import NDArray
 
 from lightmill.media.colour import Colour, colour_of
 
@@ -25,8 +27,15 @@ def plane_views(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """View ``(N, row_bytes)`` as ``(N, H, W)`` and twice ``(N, H/2, W/2)``; nothing is copied."""
     half = ((height + 1) // 2, (width + 1) // 2)
-    y, u, v = packed.split([height * width, half[0] * half[1], half[0] * half[1]], dim=1)
-    return y.unflatten(1, (height, width)), u.unflatten(1, half), v.unflatten(1, half)
+    luma, chroma = height * width, half[0] * half[1]
+    y, u, v = packed[:, :luma], packed[:, luma : luma + chroma], packed[:, luma + chroma :]
+    return y.view(-1, height, width), u.view(-1, *half), v.view(-1, *half)
+
+
+def rows_of(plane: VideoPlane) -> NDArray[np.uint8]:
+    """View a plane as ``(height, line_size)``; the padding is at the end of each row."""
+    memory: Any = plane  # PyAV's stubs do not declare the buffer protocol
+    return np.frombuffer(memory, np.uint8).reshape(plane.height, plane.line_size)
 
 
 def pack(frames: Sequence[av.VideoFrame], *, pin: bool) -> torch.Tensor:
@@ -40,8 +49,7 @@ def pack(frames: Sequence[av.VideoFrame], *, pin: bool) -> torch.Tensor:
     targets = [view.numpy() for view in plane_views(packed, height, width)]
     for index, frame in enumerate(frames):
         for target, plane in zip(targets, frame.planes, strict=True):
-            rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-            np.copyto(target[index], rows[:, : plane.width])
+            np.copyto(target[index], rows_of(plane)[:, : plane.width])
     return packed
 
 
@@ -63,11 +71,7 @@ def reference(frame: av.VideoFrame) -> av.VideoFrame:
     Two encoders may thus stamp one picture at the same time. An odd last row or column is left
     out; nothing is copied. Full-range frames keep their numbers and are tagged so.
     """
-    planes = [
-        np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-        for plane in frame.planes
-    ]
-    twin = _frame_over(planes, frame.height, frame.width)
+    twin = _frame_over([rows_of(plane) for plane in frame.planes], frame.height, frame.width)
     twin.colorspace, twin.color_range = frame.colorspace, frame.color_range
     if frame.format.name == "yuvj420p":
         colour_of(frame).tag(twin)

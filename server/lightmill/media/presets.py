@@ -72,9 +72,7 @@ def _since(since: float | None, holds: bool, now: float) -> float | None:
 class IdleCpu:
     """The idle share of this machine's CPUs since the last reading, from Linux' ``/proc/stat``."""
 
-    def __init__(
-        self, stat: Path = STAT, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, stat: Path = STAT, clock: Callable[[], float] = time.monotonic) -> None:
         self._stat = stat
         self._clock = clock
         self._read_at: float | None = None

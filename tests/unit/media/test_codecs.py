@@ -117,7 +117,9 @@ def test_without_a_gpu_the_probe_says_no_and_nothing_breaks(caplog):
     assert len(caplog.records) == 1
     with pytest.raises(FFmpegError):
         open_nvenc(Opening(640, 360, 1_000_000, 30))
-    assert VideoEncoder("H264", 1_000_000, h264_encoder="nvenc").implementation.startswith("libx264")
+    assert VideoEncoder("H264", 1_000_000, h264_encoder="nvenc").implementation.startswith(
+        "libx264"
+    )
 
 
 @pytest.mark.skipif(HAS_NVIDIA, reason="this machine may have NVENC")

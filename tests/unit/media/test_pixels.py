@@ -154,7 +154,9 @@ def test_planes_go_in_and_out_unchanged(make, error, size):
 @ways
 def test_kinds_may_be_mixed_and_odd_rgb_is_cropped(make, error):
     native, _ = yuv_frame(32, 32)
-    planes = YuvPlanes(*(torch.full(size, 99, dtype=torch.uint8) for size in ((8, 8), (4, 4), (4, 4))))
+    planes = YuvPlanes(
+        *(torch.full(size, 99, dtype=torch.uint8) for size in ((8, 8), (4, 4), (4, 4)))
+    )
     video = [torch.zeros(2, 33, 35, 3), native, planes, torch.ones(16, 16, 3)]
     frames = make().to_frames(split_output(video))
     assert frames[2] is native
@@ -189,6 +191,8 @@ def test_a_gpu_gives_what_the_cpu_gives():
     far = cuda.to_rgb(frames)
     for a, b in zip(far, near.to_rgb(frames), strict=True):
         assert (a.cpu().int() - b.int()).abs().max() <= 1
-    for frame, other in zip(cuda.to_frames(far), near.to_frames([a.cpu() for a in far]), strict=True):
+    for frame, other in zip(
+        cuda.to_frames(far), near.to_frames([a.cpu() for a in far]), strict=True
+    ):
         for a, b in zip(planes_of(frame), planes_of(other), strict=True):
             assert np.abs(a.astype(int) - b).max() <= 1

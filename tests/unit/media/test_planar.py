@@ -16,9 +16,7 @@ def test_packing_leaves_padding_out_and_frames_come_back_equal(size):
     made = [yuv_frame(*size) for _ in range(3)]
     packed = pack([frame for frame, _ in made], pin=False)
     assert packed.shape == (3, row_bytes(*size))
-    for views, (_, planes) in zip(
-        zip(*plane_views(packed, *size), strict=True), made, strict=True
-    ):
+    for views, (_, planes) in zip(zip(*plane_views(packed, *size), strict=True), made, strict=True):
         for view, plane in zip(views, planes, strict=True):
             assert np.array_equal(view.numpy(), plane)
     colour = Colour("bt709", full_range=True)

@@ -156,7 +156,7 @@ def test_another_chunk_size_is_followed():
 
 
 def test_delay_never_builds_up_when_chunks_come_in_a_heap():
-    schedule, left = play([(index * 0.01, 4) for index in range(200)])
+    _, left = play([(index * 0.01, 4) for index in range(200)])
     assert left[-1][0] < 2.0 + 8 / 30
     burst = PlayoutSchedule()
     for _ in range(10):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import given
@@ -19,7 +20,7 @@ def run(ladder, seconds, *, encode_s=0.004, idle=0.9, start=0.0):
 
 
 def changes(presets):
-    return [(a, b) for a, b in zip(presets, presets[1:], strict=False) if a != b]
+    return [(a, b) for a, b in pairwise(presets) if a != b]
 
 
 def test_an_idle_machine_climbs_slowly_to_the_top():
@@ -57,11 +58,7 @@ def test_each_step_down_makes_the_next_step_up_rarer():
     assert 4 <= len(changes(presets)) <= 14
 
 
-@given(
-    st.lists(
-        st.tuples(st.floats(0, 0.1), st.one_of(st.none(), st.floats(0, 1))), max_size=300
-    )
-)
+@given(st.lists(st.tuples(st.floats(0, 0.1), st.one_of(st.none(), st.floats(0, 1))), max_size=300))
 def test_it_never_climbs_on_a_late_frame_and_moves_one_step_at_a_time(frames):
     ladder, step = PresetLadder(), 0
     for index, (encode_s, idle) in enumerate(frames):
