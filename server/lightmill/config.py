@@ -106,6 +106,8 @@ class MediaConfig(_Section):
     """Codecs, bit rates and queues of the media path."""
 
     codec: Literal["auto", "h264", "vp8"] = "auto"
+    h264_encoder: Literal["auto", "libx264", "nvenc"] = "auto"
+    h264_preset: Literal["auto", "ultrafast", "superfast", "veryfast"] = "auto"
     start_bitrate_bps: PositiveInt = 1_500_000
     min_bitrate_bps: PositiveInt = 250_000
     max_bitrate_bps: PositiveInt = 8_000_000
