@@ -29,13 +29,14 @@ from lightmill.errors import FieldError, InvalidDescription, LimitReached, PeerN
 from lightmill.media.frames import MediaFrame
 from lightmill.session import aiortc_seam as seam
 from lightmill.session.aioice_seam import share_port
-from lightmill.session.broadcast import Broadcast, Viewer
+from lightmill.session.broadcast import Broadcast
 from lightmill.session.control import ControlChannel, ControlTarget
 from lightmill.session.host import PeerRole
 from lightmill.session.receive import VideoReceiver
 from lightmill.session.sdp import Candidate, Fragment, defer_mdns, parse_fragment
 from lightmill.session.send import RtpSender
 from lightmill.session.services import Services
+from lightmill.session.viewer import Viewer
 
 logger = logging.getLogger(__name__)
 
