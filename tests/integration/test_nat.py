@@ -27,9 +27,10 @@ def networks():
     """The names of the namespaces: client, NAT, server."""
     names = [f"lm{role}{os.getpid()}" for role in ("client", "nat", "server")]
     client, nat, server = names
-    if not all([ip("netns", "add", name) for name in names]):
-        pytest.skip("network namespaces need root")
     try:
+        for name in names:
+            if not ip("netns", "add", name):
+                pytest.skip("network namespaces need root")
         for index, (name, net) in enumerate(((client, OUTER), (server, INNER))):
             near, far = f"lmn{index}", f"lmf{index}"
             assert ip(

@@ -52,7 +52,9 @@ async def answers(server: tuple[str, int]) -> None:
 def relayed(one, url: str):
     """Make a test peer reachable through the TURN server only."""
     server = RTCIceServer(url, "mill", "secret")
-    one.pc = RTCPeerConnection(RTCConfiguration([server], iceTransportPolicy=RTCIceTransportPolicy.RELAY))
+    one.pc = RTCPeerConnection(
+        RTCConfiguration([server], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+    )
     return one
 
 

@@ -120,7 +120,9 @@ async def test_only_an_authenticated_check_makes_an_address_known(mux, raw):
     server = (shared.host, shared.port)
     refused = await raw.ask(raw.check(connection, "w" * 22), server)
     assert refused.error_code == 401
-    refused = await raw.ask(raw.check(connection, USERNAME=f"{connection.local_username}:x"), server)
+    refused = await raw.ask(
+        raw.check(connection, USERNAME=f"{connection.local_username}:x"), server
+    )
     assert refused.error_code == 401
     refused = await raw.ask(raw.check(connection, PRIORITY="left out"), server)
     assert refused.error_code == 400
@@ -214,7 +216,9 @@ async def test_a_stun_server_is_asked_through_the_shared_port(mux):
         def datagram_received(self, data, addr):
             asked.append(addr)
             request = stun.parse_message(data)
-            answer = stun.Message(request.message_method, stun.Class.RESPONSE, request.transaction_id)
+            answer = stun.Message(
+                request.message_method, stun.Class.RESPONSE, request.transaction_id
+            )
             answer.attributes["XOR-MAPPED-ADDRESS"] = ("203.0.113.9", 1234)
             self.transport.sendto(bytes(answer), addr)
 
