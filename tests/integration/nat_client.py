@@ -1,10 +1,11 @@
-"""Run inside a network namespace: offers a camera, and says when its pictures came back."""
+"""Run inside a network namespace: offers a camera, and says from where its pictures came back."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
+from contextlib import suppress
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
@@ -20,9 +21,12 @@ async def main(timeout_s: float) -> None:
     print(json.dumps(pc.localDescription.sdp), flush=True)
     answer = json.loads(await asyncio.to_thread(sys.stdin.readline))
     await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-    await watchers[0].frames(10, timeout_s=timeout_s)
-    transport = pc.getTransceivers()[0].receiver.transport.transport
-    print(json.dumps(transport._connection._nominated[1].remote_addr), flush=True)
+    nominated = None
+    with suppress(TimeoutError):
+        await watchers[0].frames(10, timeout_s=timeout_s)
+        transport = pc.getTransceivers()[0].receiver.transport.transport
+        nominated = transport._connection._nominated[1].remote_addr
+    print(json.dumps(nominated), flush=True)
     await pc.close()
     await watchers[0].aclose()
 

@@ -76,7 +76,7 @@ async def stream(
         server.stdin.write((await line(client) + "\n").encode())
         answer = await line(server)
         client.stdin.write((answer + "\n").encode())
-        nominated = (await asyncio.wait_for(client.stdout.readline(), 60)).decode()
+        nominated = json.loads(await line(client))
         server.stdin.close()
         await server.wait()
     finally:
@@ -84,7 +84,7 @@ async def stream(
             if process.returncode is None:
                 process.kill()
             await process.communicate()
-    return json.loads(answer), json.loads(nominated) if nominated else None
+    return json.loads(answer), nominated
 
 
 async def test_an_advertised_address_leads_through_a_nat(networks):
