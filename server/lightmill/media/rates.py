@@ -12,7 +12,7 @@ from collections import deque
 from lightmill.config import MediaConfig
 from lightmill.media.byte_rate import ByteRate
 from lightmill.media.flight import Flight
-from lightmill.media.full_points import FullPoints
+from lightmill.media.growth import FullPoints
 from lightmill.media.repeats import WINDOW_S, Repeats
 
 SENT_WINDOW_S = 1.0
@@ -49,10 +49,8 @@ HOLD_S = 1.0
 """Nothing grows for this long after a fall."""
 SILENCE_S = 3.0
 """Feedback older than this allows no growth."""
-GROWTH, CAREFUL_GROWTH = 0.35, 0.08
-ACCELERATION = 0.2
-"""Share of the target added each second; careful where the network was full before, and each
-second without a sign of that faster by the last one."""
+GROWTH = 0.35
+"""Share of the target added each second, far from where the network was full."""
 UNPROVEN = 1.4
 """The target runs at most this far ahead of the last one that feedback found clear."""
 FILLED = 0.7
@@ -75,9 +73,8 @@ class ViewerRate:
         self._flight = Flight()
         self._grown_at = self._fed_at = self._hold_until = now
         self._reported_at = now
-        self._collapsed_at = self._flooded_at = float("-inf")
-        self._full = FullPoints()
-        self._near_at = now
+        self._collapsed_at = self._flooded_at = self._cut_at = float("-inf")
+        self._full = FullPoints(GROWTH)
         self._remb: int | None = None
         self._remb_times: deque[float] = deque(maxlen=STORM)
         self._fall = _Fall()
@@ -88,9 +85,7 @@ class ViewerRate:
         """What the encoder shall produce for this viewer; repeats come out of the same room."""
         elapsed, self._grown_at = min(now - self._grown_at, 0.5), now
         if elapsed > 0 and self._may_grow(now):
-            if self._full.near(self._target, now):
-                self._near_at = now
-            rate = min(GROWTH, CAREFUL_GROWTH + ACCELERATION * (now - self._near_at))
+            rate = self._full.growth(self._target, now)
             limit = min(self._high, UNPROVEN * self._proven)
             self._target = max(self._target, min(limit, self._target * (1 + rate * elapsed)))
         return max(self._low, round(self._target - self._repeats.bps(now)))
@@ -140,8 +135,9 @@ class ViewerRate:
         if storm or bitrate_bps < (REMB_FELL * last if last else BACKOFF * sent):
             self._on_fall(bitrate_bps, sent, now)
         elif now >= self._hold_until:
-            if last and bitrate_bps <= last and bitrate_bps < LEFT_BEHIND * self._target:
-                left = max(bitrate_bps, UNMOVED_BACKOFF * min(sent, self._target))
+            used = min(sent, self._target)
+            if last and bitrate_bps <= last and bitrate_bps < LEFT_BEHIND * used:
+                left = max(bitrate_bps, UNMOVED_BACKOFF * used)
                 self._cut(left, now, left)
             else:
                 self._proven = self._target
@@ -188,7 +184,16 @@ class ViewerRate:
         arriving = self._fall.arriving_bps(remb_bps / BACKOFF, sent_bps, now)
         if arriving < COLLAPSE * remb_bps:
             self._collapse(now)
+        elif self._idles(sent_bps, now):
+            # Less was sent than we may: a burst, or a queue that the next report will show.
+            self._hold_until = max(self._hold_until, now + HOLD_S)
+            return
         self._cut(min(remb_bps, BACKOFF * arriving), now)
+
+    def _idles(self, sent_bps: float, now: float) -> bool:
+        """Whether the picture needs less than it may have, and no fall is the reason for that."""
+        settled = now - self._cut_at > 2 * HOLD_S and self._queue.share == 1
+        return settled and sent_bps < FILLED * self._target
 
     def _collapse(self, now: float) -> None:
         if now - self._collapsed_at > PAUSE_S + DRAIN_S:
@@ -198,6 +203,7 @@ class ViewerRate:
         """Fall to ``bps`` if that is less, remember where the network was full, and hold."""
         if bps < self._target:
             self._full.remember(full_bps or bps / BACKOFF, now)
+            self._cut_at = now
             self._target = max(float(self._low), bps)
         self._hold_until = max(self._hold_until, now + HOLD_S)
         self._proven = self._target
