@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from lightmill.media.growth import FullPoints
+from lightmill.media.congestion.growth import FullPoints
 
 
 def test_careful_near_a_point_and_quick_elsewhere():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightmill.media.feedback import SWOLLEN_SHARE, Fall, Loss, QueueDelay
+from lightmill.media.congestion.feedback import SWOLLEN_SHARE, Fall, Loss, QueueDelay
 
 
 def test_the_slope_of_a_fall_tells_what_arrives():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightmill.config import MediaConfig
-from lightmill.media.rates import ViewerRate
+from lightmill.media.congestion.rates import ViewerRate
 
 CONFIG = MediaConfig()
 START, LOW, HIGH = 1_500_000, 250_000, 8_000_000

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightmill.config import MediaConfig
-from lightmill.media.bandwidth import ReceiveEstimator
+from lightmill.media.congestion.bandwidth import ReceiveEstimator
 
 CONFIG = MediaConfig()
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightmill.media.byte_rate import ByteRate
+from lightmill.media.congestion.byte_rate import ByteRate
 
 
 def test_a_steady_stream_and_its_end():

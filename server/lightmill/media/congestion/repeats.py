@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from lightmill.media.byte_rate import ByteRate
+from lightmill.media.congestion.byte_rate import ByteRate
 
 WINDOW_S, REPEATED_WINDOW_S = 0.3, 0.5
 SHARE = 0.25

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from lightmill.media.budget import FrameBudget
+from lightmill.media.congestion.budget import FrameBudget
 
 
 def admitted(budget: FrameBudget, pace_bps: float, size: int, start: float, seconds: float) -> int:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightmill.media.flight import MOST_PACKETS, Flight
+from lightmill.media.congestion.flight import MOST_PACKETS, Flight
 
 
 def test_what_passed_and_what_waits_over_a_wrap():

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.unit.media.network_model import World
+from tests.unit.media.congestion.network_model import World
 
 RECEIVERS = ["aiortc", "chrome", "ours"]
 QUEUES = [30_000, 64_000]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from lightmill.media.repeats import SHARE, Repeats
+from lightmill.media.congestion.repeats import SHARE, Repeats
 
 
 def test_a_packet_is_repeated_once_a_round_trip():

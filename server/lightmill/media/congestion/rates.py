@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import deque
 
 from lightmill.config import MediaConfig
-from lightmill.media.byte_rate import ByteRate
-from lightmill.media.feedback import BACKOFF, SWOLLEN_SHARE, Fall, Loss, QueueDelay
-from lightmill.media.flight import Flight
-from lightmill.media.growth import FullPoints
-from lightmill.media.repeats import WINDOW_S, Repeats
+from lightmill.media.congestion.byte_rate import ByteRate
+from lightmill.media.congestion.feedback import BACKOFF, SWOLLEN_SHARE, Fall, Loss, QueueDelay
+from lightmill.media.congestion.flight import Flight
+from lightmill.media.congestion.growth import FullPoints
+from lightmill.media.congestion.repeats import WINDOW_S, Repeats
 
 SENT_WINDOW_S = 1.0
 REMB_FELL = 0.97

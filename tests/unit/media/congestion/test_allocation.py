@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightmill.media.allocation import Allocation, Division
+from lightmill.media.congestion.allocation import Allocation, Division
 
 FLOOR, IDLE = 250_000, 1_500_000
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightmill.media.ladder import LEAST_FPS, Ladder, Rung, half_of, sizes_of
+from lightmill.media.congestion.ladder import LEAST_FPS, Ladder, Rung, half_of, sizes_of
 
 
 def climb(ladder: Ladder, target_bps: float, start: float, seconds: float, load: float = 0.1):

@@ -16,10 +16,10 @@ from itertools import count, pairwise
 from aiortc.rate import AimdRateControl, BandwidthUsage, RemoteBitrateEstimator
 
 from lightmill.config import MediaConfig
-from lightmill.media.bandwidth import ReceiveEstimator
-from lightmill.media.budget import FrameBudget
-from lightmill.media.ladder import Ladder
-from lightmill.media.rates import ViewerRate
+from lightmill.media.congestion.bandwidth import ReceiveEstimator
+from lightmill.media.congestion.budget import FrameBudget
+from lightmill.media.congestion.ladder import Ladder
+from lightmill.media.congestion.rates import ViewerRate
 
 PACKET_BYTES = 1200
 FPS = 30

@@ -9,8 +9,8 @@ rate at which the network was full.
 from __future__ import annotations
 
 from lightmill.config import MediaConfig
-from lightmill.media.byte_rate import ByteRate
-from lightmill.media.growth import FullPoints
+from lightmill.media.congestion.byte_rate import ByteRate
+from lightmill.media.congestion.growth import FullPoints
 
 ABS_SEND_TIME_HZ, ABS_SEND_TIME_MASK = 1 << 18, (1 << 24) - 1
 RTP_HZ, RTP_MASK = 90_000, (1 << 32) - 1
