@@ -79,9 +79,14 @@ def ours(encoder: VideoEncoder) -> Encode:
     ]
 
 
+def _stamp(frame: av.VideoFrame, index: int) -> None:
+    """Undo what the encoder before left on the frame: PyAV turns its stamps into the codec's."""
+    frame.pts, frame.time_base, frame.pict_type = index * 3000, codecs.TIME_BASE, 0
+
+
 def context(opened: av.CodecContext) -> Encode:
     def encode(frame: av.VideoFrame, index: int) -> list[bytes]:
-        frame.pts, frame.pict_type = index * 3000, 0
+        _stamp(frame, index)
         return [bytes(packet) for packet in opened.encode(frame)]
 
     return encode
@@ -93,7 +98,7 @@ def aiortcs(codec: str, target: int) -> Encode:
     encoder.target_bitrate = target
 
     def encode(frame: av.VideoFrame, index: int) -> list[bytes]:
-        frame.pts, frame.pict_type = index * 3000, 0
+        _stamp(frame, index)
         if codec == "H264":
             units = list(encoder._encode_frame(frame, False))
             return [b"".join(b"\x00\x00\x00\x01" + unit for unit in units)] if units else []

@@ -28,7 +28,7 @@ H264_BUFFER_FRAMES = 8
 """The rate buffer, in average frames, which bounds a keyframe. With a buffer of a second it took
 10 of them where it takes 3 to 7 now, at the same quality (measured)."""
 VP8_CPU_USED = -12
-"""Fixed speed: a fifth less CPU than -8 for 0.1 dB; -16 was many times slower (measured)."""
+"""Fixed speed: 5 to 20 % less CPU than -8 for 0.1 dB; -16 was many times slower (measured)."""
 VP8_BUFFER_S = 0.5
 VP8_MAX_INTRA_PERCENT = 300
 """Largest keyframe in per cent of an average frame."""
