@@ -22,7 +22,7 @@ TIME_BASE = fractions.Fraction(1, 90_000)
 """The RTP clock of video (RFC 3551 section 5)."""
 ENDLESS_GOP = 1_000_000
 """Frames between periodic keyframes: none in practice; viewers ask for theirs."""
-RATE_HEADROOM = 2
+RATE_HEADROOM = 3
 """libx264 follows a new rate only in CBR and never above the one it was opened with."""
 H264_BUFFER_FRAMES = 8
 """The rate buffer, in average frames, which bounds a keyframe. With a buffer of a second it took
@@ -55,7 +55,7 @@ class Opening:
 
 
 def open_x264(opening: Opening, preset: str) -> VideoCodecContext:
-    """Open libx264 in constrained baseline; its rate may be set up to twice the opening's."""
+    """Open libx264 in constrained baseline; its rate may be set up to `RATE_HEADROOM` times the opening's."""
     context = _context("libx264", opening)
     ceiling_bps = RATE_HEADROOM * opening.bitrate_bps
     # Frame threads would add a frame of latency each, so large pictures are cut into slices.

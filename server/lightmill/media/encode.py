@@ -39,12 +39,12 @@ PAUSE_S = 0.5
 MIN_DIMENSION = 16
 RETARGET_RATIO = 0.03
 """A smaller change of rate is not worth telling the codec."""
-H264_REOPEN = (0.5, RATE_HEADROOM)
+H264_REOPEN = (0.5, 1.6)
 """Outside these multiples of the opening rate the rate buffer no longer fits: open anew."""
 KEYFRAME_REOPEN = (0.8, 1.25)
 """A keyframe is due anyway, so opening anew is free beyond these."""
 VP8_REOPEN = (0.85, 1.15)
-REOPEN_DOWN_INTERVAL_S, REOPEN_UP_INTERVAL_S = 1.0, 5.0
+REOPEN_DOWN_INTERVAL_S, REOPEN_UP_INTERVAL_S = 1.0, 2.0
 """Least seconds between openings: a rate that falls is urgent, one that grows is not."""
 
 

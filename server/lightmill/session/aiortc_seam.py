@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from aiortc.rtp import (
     RTCP_PSFB_PLI,
     RTCP_RTPFB_NACK,
     RtcpPsfbPacket,
+    RtcpReceiverInfo,
     RtcpRrPacket,
     RtcpRtpfbPacket,
     RtcpSrPacket,
@@ -323,8 +325,15 @@ class SenderPort:
         if isinstance(packet, (RtcpRrPacket, RtcpSrPacket)):
             for report in packet.reports:
                 if report.ssrc == self.ssrc:
-                    rtt: float | None = self._internals._RTCRtpSender__rtt
-                    self._feedback.report(report.fraction_lost / 256, rtt, report.highest_sequence)
+                    lost, newest = report.fraction_lost / 256, report.highest_sequence
+                    self._feedback.report(lost, self._rtt(report), newest)
+
+    def _rtt(self, report: RtcpReceiverInfo) -> float | None:
+        """The round trip that this report shows (RFC 3550 section 6.4.1), not smoothed."""
+        internals = self._internals
+        if not report.dlsr or internals._RTCRtpSender__lsr != report.lsr:
+            return None
+        return max(0.0, time.time() - internals._RTCRtpSender__lsr_time - report.dlsr / 65536)
 
 
 class _Estimates:

@@ -59,7 +59,11 @@ class Renditions:
         return any(lane.gate.requested for lane in self.lanes)
 
     def join(self) -> Viewer:
-        viewer = Viewer(self.main, self._config, self._on_viewers)
+        """Add a viewer; it starts near the others' rate, so that it does not pull them down."""
+        start_bps = self._config.start_bitrate_bps
+        if any(other.begun for other in self.viewers):
+            start_bps = max(start_bps, min(2 * start_bps, self.main.bitrate_bps))
+        viewer = Viewer(self.main, self._config, start_bps, self._on_viewers)
         self.viewers.add(viewer)
         return viewer
 

@@ -21,10 +21,12 @@ class Viewer:
     another lane, where it goes on with the next keyframe.
     """
 
-    def __init__(self, lane: Lane, config: MediaConfig, on_begin: Callable[[], None]) -> None:
+    def __init__(
+        self, lane: Lane, config: MediaConfig, start_bps: int, on_begin: Callable[[], None]
+    ) -> None:
         self.lane = lane
         self.begun = False
-        self.rate = ViewerRate(config, monotonic())
+        self.rate = ViewerRate(config, monotonic(), start_bps)
         self._on_begin = on_begin
         self._subscription: Subscription | None = None
         self._closed = False

@@ -23,7 +23,9 @@ STORM, STORM_S = 8, 0.5
 """This many REMBs in so short a time are over-use, whatever they say: aiortc then sends one for
 each packet, and its value may even rise to what arrives when we had left it behind."""
 LEFT_BEHIND, UNMOVED_BACKOFF = 0.9, 0.9
-"""Over-use leaves libwebrtc's estimate as it is when we send more than that already."""
+"""Over-use leaves libwebrtc's estimate as it is when we send more than that already. So does a
+queue that drains, but then the estimate did not rise just before."""
+ROSE_S = 2.0
 COLLAPSE = 0.5
 """Arrivals below this share of what was sent: the link broke down, and its queue is full."""
 PAUSE_S, DRAIN_S = 0.5, 2.0
@@ -39,8 +41,9 @@ GROWTH = 0.35
 """Share of the target added each second, far from where the network was full."""
 UNPROVEN = 1.4
 """The target runs at most this far ahead of the last one that feedback found clear."""
-FILLED = 0.7
-"""Sending less than this share of the target proves nothing about it."""
+FILLED = 0.6
+"""Sending less than this share of the target proves nothing about it: the picture needs less.
+Encoders stay up to a third below a target that has just grown."""
 
 
 class ViewerRate:
@@ -53,7 +56,7 @@ class ViewerRate:
     def __init__(self, config: MediaConfig, now: float, start_bps: int | None = None) -> None:
         self._low, self._high = config.min_bitrate_bps, config.max_bitrate_bps
         self._target = float(min(self._high, start_bps or config.start_bitrate_bps))
-        self._proven = self._target
+        self._proven = self._mean_target = self._target
         self._sent = ByteRate(SENT_WINDOW_S)
         self._repeats = Repeats()
         self._flight = Flight()
@@ -62,6 +65,7 @@ class ViewerRate:
         self._collapsed_at = self._flooded_at = self._cut_at = float("-inf")
         self._full = FullPoints(GROWTH)
         self._remb: int | None = None
+        self._remb_rose_at = now
         self._remb_times: deque[float] = deque(maxlen=STORM)
         self._fall = Fall()
         self._queue = QueueDelay()
@@ -70,6 +74,7 @@ class ViewerRate:
     def target_bps(self, now: float) -> int:
         """What the encoder shall produce for this viewer; repeats come out of the same room."""
         elapsed, self._grown_at = min(now - self._grown_at, 0.5), now
+        self._mean_target += (self._target - self._mean_target) * elapsed / SENT_WINDOW_S
         if elapsed > 0 and self._may_grow(now):
             rate = self._full.growth(self._target, now)
             limit = min(self._high, UNPROVEN * self._proven)
@@ -114,6 +119,8 @@ class ViewerRate:
     def on_remb(self, bitrate_bps: int, now: float) -> None:
         """Take an estimate of the viewer; only its changes say something about the network."""
         last, self._remb = self._remb, bitrate_bps
+        if last is None or bitrate_bps > last:
+            self._remb_rose_at = now
         self._fed_at = now
         self._remb_times.append(now)
         sent = self._sent.bps(now)
@@ -122,7 +129,8 @@ class ViewerRate:
             self._on_fall(bitrate_bps, sent, now)
         elif now >= self._hold_until:
             used = min(sent, self._target)
-            if last and bitrate_bps <= last and bitrate_bps < LEFT_BEHIND * used:
+            unmoved = last is not None and bitrate_bps <= last and now - self._remb_rose_at < ROSE_S
+            if unmoved and bitrate_bps < LEFT_BEHIND * used:
                 left = max(bitrate_bps, UNMOVED_BACKOFF * used)
                 self._cut(left, now, left)
             else:
@@ -200,4 +208,4 @@ class ViewerRate:
     def _may_grow(self, now: float) -> bool:
         if now < self._hold_until or now - self._fed_at > SILENCE_S:
             return False
-        return self._sent.bps(now) >= FILLED * self._target
+        return self._sent.bps(now) >= FILLED * self._mean_target
