@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import av
 
+from lightmill.media.opus import Sound
+
 
 @dataclass(slots=True)
 class MediaFrame:
@@ -22,3 +24,7 @@ class MediaFrame:
     dequeued: float | None = None
     inferred: float | None = None
     released: float | None = None
+    sound: Sound | None = None
+    """The whole sound of the chunk that this frame is from; all its frames share it."""
+    sound_at_s: float = 0.0
+    """Where in that sound this frame stands."""
