@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fractions
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -69,7 +70,8 @@ class SoundEncoder:
         try:
             codec, resampler = self._open(channels, sound.rate_hz)
             frames = resampler.resample(_frame(sound))
-            packets = [bytes(packet) for frame in frames for packet in codec.encode(frame)]
+            encode = cast("Callable[[av.AudioFrame], list[bytes]]", codec.encode)
+            packets = [bytes(packet) for frame in frames for packet in encode(frame)]
         except (FFmpegError, ValueError) as error:
             raise MediaError(f"Opus refused {sound.rate_hz} Hz sound: {error}") from error
         self._samples += count

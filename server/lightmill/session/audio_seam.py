@@ -85,3 +85,9 @@ def hear(
     if on_packet is not None:
         internals._handle_rtp_packet = take_rtp
     internals._handle_rtcp_packet = take_rtcp
+
+
+def absolute(transceivers: list[RTCRtpTransceiver], pts: int) -> int:
+    """The RTP timestamp of a frame of the first video section, whose pts count from its first."""
+    video: Any = next(one.receiver for one in transceivers if one.kind == "video")
+    return pts + (video._RTCRtpReceiver__timestamp_mapper._origin or 0)

@@ -19,6 +19,7 @@ from lightmill.media.playout import Playout
 from lightmill.media.stills import waiting_card
 from lightmill.metrics import Rate, Window
 from lightmill.session.aiortc_seam import Packetiser
+from lightmill.session.sound import SessionSound
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +133,7 @@ class Broadcast:
         card: Callable[[], tuple[str, list[str]] | None],
         on_viewers: Callable[[int], None],
     ) -> None:
+        self.sound = SessionSound(pool, config.audio_bitrate_bps)
         self.playout = Playout()
         self.last: MediaFrame | None = None
         self.rate = Rate()
@@ -185,6 +187,7 @@ class Broadcast:
             self.last, self._shown_at = frame, monotonic()
             self.frames += 1
             self.rate.tick(self._shown_at)
+            self.sound.frame_released(frame, self._shown_at)
             for lane in self._lanes.values():
                 lane.offer(frame)
 
@@ -221,6 +224,8 @@ class Broadcast:
         self.latency["playout"].add((released - inferred) * 1000)
         self.latency["encode"].add((now - released) * 1000)
         self.latency["total"].add((now - frame.arrival) * 1000)
+        if now - released < STILL_AFTER_S:
+            self.sound.frame_encoded(frame, now)
 
     async def aclose(self) -> None:
         """End playout, encoders and subscriptions. Idempotent."""
@@ -231,3 +236,4 @@ class Broadcast:
         lanes, self._lanes = self.lanes, {}
         for lane in lanes:
             await lane.aclose()
+        await self.sound.aclose()

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from aiortc import (
@@ -27,12 +27,21 @@ from lightmill.errors import Closed, FieldError, InvalidDescription, LimitReache
 from lightmill.media.encode import EncodedPacket
 from lightmill.media.fanout import Subscription
 from lightmill.media.frames import MediaFrame
+from lightmill.media.rtp import RtpPacket
 from lightmill.session import aiortc_seam as seam
+from lightmill.session import audio_seam
 from lightmill.session.broadcast import Broadcast
 from lightmill.session.control import ControlChannel, ControlTarget
 from lightmill.session.host import PeerRole
 from lightmill.session.ingest import ingest
-from lightmill.session.sdp import Candidate, Fragment, defer_mdns, parse_fragment
+from lightmill.session.sdp import (
+    Candidate,
+    Fragment,
+    defer_mdns,
+    opus_parameters,
+    parse_fragment,
+)
+from lightmill.session.sound import OutgoingFrame, SoundSubscription
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +55,10 @@ class PeerOwner(Protocol):
     broadcast: Broadcast
 
     def feed(self, peer: Peer, frame: MediaFrame) -> None: ...
+
+    def hear(self, peer: Peer, packet: RtpPacket, now: float) -> None: ...
+
+    def report(self, peer: Peer, kind: str, ntp: int, timestamp: int) -> None: ...
 
     def peer_changed(self, peer: Peer) -> None: ...
 
@@ -71,6 +84,23 @@ class PacketTrack(MediaStreamTrack):
             raise MediaStreamError from error
 
 
+class SoundTrack(MediaStreamTrack):
+    """Hands a viewer's Opus packets to aiortc, which only sends them."""
+
+    kind = "audio"
+
+    def __init__(self, subscription: SoundSubscription) -> None:
+        super().__init__()
+        self._subscription = subscription
+
+    async def recv(self) -> OutgoingFrame:  # pyright: ignore[reportIncompatibleMethodOverride]
+        try:
+            return await self._subscription.recv()
+        except Closed as error:
+            self.stop()
+            raise MediaStreamError from error
+
+
 class Peer:
     """Owns one `RTCPeerConnection` and every task that serves it."""
 
@@ -89,6 +119,7 @@ class Peer:
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscription: tuple[str, Subscription] | None = None
+        self._sound: SoundSubscription | None = None
         self._n_candidates = 0
         self._ufrag = ""
         self._closed = False
@@ -123,6 +154,7 @@ class Peer:
             await self._pc.setRemoteDescription(RTCSessionDescription(text, "offer"))
             seam.watch_liveness(self._pc.getTransceivers())
             self._add_output(PREFERRED_CODEC[codec])
+            self._add_sound(opus_parameters(text))
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except (
             ValueError,
@@ -153,8 +185,9 @@ class Peer:
         """Attach our packets to the first video section that the remote receives on."""
         for transceiver in self._pc.getTransceivers():
             if transceiver.kind != "video":
-                seam.discard_media(transceiver.receiver)
                 continue
+            if self.role is not PeerRole.VIEWER:
+                audio_seam.hear(transceiver.receiver, None, self._reported("video"))
             seam.prefer_codec(transceiver, preferred)
             self.codec = self.codec or seam.negotiated_codec(transceiver)
             receives = seam.offers_to_receive(transceiver)
@@ -175,10 +208,44 @@ class Peer:
         encoder = seam.SenderEncoder(lane.packetiser, lambda bps: lane.estimate(self, bps))
         seam.attach(sender, encoder, lane.gate.request)
 
+    def _add_sound(self, parameters: dict[int, dict[str, str]]) -> None:
+        """Answer the audio sections: hear the first, and send on it when the remote receives."""
+        transceivers = self._pc.getTransceivers()
+        videos = [one for one in transceivers if one.kind == "video"]
+        audios = [one for one in transceivers if one.kind == "audio"]
+        used = False
+        for audio in audios:
+            if not audio_seam.only_opus(audio, parameters) or used:
+                audio.direction = "inactive"
+                continue
+            used = True
+            if self.role is not PeerRole.VIEWER:
+                audio_seam.hear(audio.receiver, self._heard, self._reported("audio"))
+            sends = seam.offers_to_receive(audio) and self.role is not PeerRole.PUBLISHER
+            if sends and videos:
+                self._send_sound(audio, videos[0])
+            audio.direction = _direction(sends, self.role is not PeerRole.VIEWER)
+
+    def _send_sound(self, audio: RTCRtpTransceiver, video: RTCRtpTransceiver) -> None:
+        self._sound = self._owner.broadcast.sound.subscribe()
+        audio.sender.replaceTrack(SoundTrack(self._sound))
+        audio_seam.send_opus(audio.sender)
+        audio_seam.share_stream(audio, video)
+
+    def _heard(self, packet: RtpPacket, now: float) -> None:
+        self._owner.hear(self, packet, now)
+
+    def _reported(self, kind: str) -> Callable[[int, int], None]:
+        return lambda ntp, timestamp: self._owner.report(self, kind, ntp, timestamp)
+
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video" and self.role is not PeerRole.VIEWER and not self.sends_video:
             self.sends_video = True
             self.spawn(self._ingest(track))
+
+    def video_timestamp(self, pts: int) -> int:
+        """The RTP timestamp of a decoded frame."""
+        return audio_seam.absolute(self._pc.getTransceivers(), pts)
 
     async def _ingest(self, track: MediaStreamTrack) -> None:
         await ingest(track, lambda frame: self._owner.feed(self, frame))
@@ -268,12 +335,20 @@ class Peer:
             codec, subscription = self._subscription
             self._owner.broadcast.lane(codec).estimate(self, None)
             await self._owner.broadcast.unsubscribe(codec, subscription)
+        if self._sound is not None:
+            self._owner.broadcast.sound.unsubscribe(self._sound)
         await self._pc.close()
 
 
 def _ice_server(server: IceServer) -> RTCIceServer:
     credential = server.credential.get_secret_value() if server.credential else None
     return RTCIceServer(urls=server.urls, username=server.username, credential=credential)
+
+
+def _direction(sends: bool, receives: bool) -> str:
+    if sends:
+        return "sendrecv" if receives else "sendonly"
+    return "recvonly" if receives else "inactive"
 
 
 def _ufrag(sdp: str) -> str:

@@ -114,9 +114,7 @@ class SessionSound:
             return
         self._heard_at = now
         self._delay.push(
-            OpusPacket(
-                packet.payload, packet.timestamp, now, packet.sequence_number, packet.marker
-            )
+            OpusPacket(packet.payload, packet.timestamp, now, packet.sequence_number, packet.marker)
         )
         self._schedule()
 
