@@ -66,7 +66,16 @@ class Publisher:
     def __init__(self, clip: Path, url: str) -> None:
         command = [
             imageio_ffmpeg.get_ffmpeg_exe(),
-            *("-hide_banner", "-loglevel", "warning", "-re", "-i", str(clip)),
+            *(
+                "-hide_banner",
+                "-loglevel",
+                "error",
+                "-re",
+                "-readrate_catchup",
+                "1",
+                "-i",
+                str(clip),
+            ),
             *("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency"),
             *("-profile:v", "baseline", "-pix_fmt", "yuv420p", "-g", "30", "-b:v", "1M"),
             *("-c:a", "libopus", "-ar", "48000", "-ac", "2", "-frame_duration", "20"),
@@ -76,7 +85,11 @@ class Publisher:
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)
 
 
 class Ear:

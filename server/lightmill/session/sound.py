@@ -25,6 +25,8 @@ VIEWER_PACKETS = 50
 """Packets that wait for a slow viewer: a second. Then the oldest goes."""
 SOUNDS = 4
 """Chunks of sound that wait for their encoder; then the oldest goes."""
+SKEW_PACKETS = 25
+"""The publisher's own skew is looked at every half second."""
 LINGER_S = 2.0
 """The pipeline's sound, or any sound, counts as ended this long after its last."""
 SEAM_S = 0.06
@@ -107,6 +109,8 @@ class SessionSound:
     def feed(self, packet: RtpPacket, now: float) -> None:
         """Take an Opus packet of the present publisher."""
         self.lipsync.audio.arrived(packet.timestamp, now)
+        if packet.sequence_number % SKEW_PACKETS == 0:
+            self._delay.skew_s = self.lipsync.skew_s
         if packet.ssrc != self._ssrc:
             self._ssrc = packet.ssrc
             self._delay.restart()
@@ -122,7 +126,6 @@ class SessionSound:
         """Take a sender report of the publisher's ``audio`` or ``video`` (RFC 3550 section 6.4.1)."""
         stream = self.lipsync.audio if kind == "audio" else self.lipsync.video
         stream.report(ntp, timestamp)
-        self._delay.skew_s = self.lipsync.skew_s
 
     def frame_arrived(self, timestamp: int, now: float) -> None:
         """Note a picture's RTP timestamp and its arrival, before it is queued."""
