@@ -102,8 +102,10 @@ class SoundEncoder:
 
 
 def _frame(sound: Sound) -> av.AudioFrame:
-    layout = "mono" if sound.samples.shape[0] == 1 else "stereo"
-    planes = np.ascontiguousarray(np.clip(sound.samples, -1, 1), dtype=np.float32)
-    frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
+    planes = np.clip(sound.samples, -1, 1)
+    if planes.shape[0] == 1:
+        planes = np.repeat(planes, 2, axis=0)  # swresample would make it 3 dB quieter
+    planes = np.ascontiguousarray(planes, dtype=np.float32)
+    frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout="stereo")
     frame.sample_rate = sound.rate_hz
     return frame
