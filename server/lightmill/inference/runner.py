@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from time import monotonic
+from typing import TypeVar
 
 import torch
 
@@ -21,6 +22,8 @@ from lightmill.metrics import Throttle
 from lightmill.pipelines.contract import Requirements
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 FAILURE_PAUSE_S = 0.2
 """Rest after a failed chunk, so that a pipeline that always raises does not spin."""
@@ -120,7 +123,7 @@ class StageRunner:
 
         for frame in frames:
             frame.dequeued = started
-        chunk, upcoming = await self._executors.run(self.stage.device, work)
+        chunk, upcoming = await self._run_off_loop(work)
         self._generation_s = monotonic() - started
         self._upcoming = (revision, upcoming)
         self._pace(chunk, text=requirements is None)
@@ -135,9 +138,13 @@ class StageRunner:
         if upcoming is not None and upcoming[0] == self.settings.revision:
             return upcoming[1]
         values = self.settings.in_force
-        return await self._executors.run(
-            self.stage.device, lambda: self.stage.prepare(values, video=self.video)
-        )
+        return await self._run_off_loop(lambda: self.stage.prepare(values, video=self.video))
+
+    async def _run_off_loop(self, work: Callable[[], T]) -> T:
+        """In the device's thread, unless the pipeline computes nothing."""
+        if not self.stage.pipeline_class.computes:
+            return work()
+        return await self._executors.run(self.stage.device, work)
 
     async def _wait_for_frames(self, count: int) -> bool:
         """Wait for a full chunk; ``False`` when settings came first and must settle."""

@@ -34,11 +34,15 @@ CAPACITY_PACKETS = 512
 
 @dataclass(frozen=True, slots=True)
 class OpusPacket:
-    """One RTP payload; ``timestamp`` counts 1/48000 s, ``arrival_s`` is monotonic."""
+    """One RTP payload; ``timestamp`` counts 1/48000 s.
+
+    ``at_s`` is the second of the monotonic clock when it arrived, or, once it has left the delay,
+    that on which it should have left.
+    """
 
     payload: bytes
     timestamp: int
-    arrival_s: float
+    at_s: float
     sequence_number: int
     marker: bool = False
 
@@ -135,7 +139,7 @@ class AudioDelay:
             self.dropped += 1
             return
         insort(self._waiting, waiting)
-        self._arrivals.append(packet.arrival_s - timestamp / SAMPLE_RATE_HZ)
+        self._arrivals.append(packet.at_s - timestamp / SAMPLE_RATE_HZ)
         self._base_s = median(self._arrivals)
         if len(self._waiting) > CAPACITY_PACKETS:
             del self._waiting[0]
@@ -158,7 +162,12 @@ class AudioDelay:
                 continue
             self._out = (timestamp, now)
             marker, self._marked = self._marked or head.packet.marker, False
-            return replace(head.packet, timestamp=timestamp % TIMESTAMP_MODULUS, marker=marker)
+            return replace(
+                head.packet,
+                timestamp=timestamp % TIMESTAMP_MODULUS,
+                at_s=self._on_timeline(head),
+                marker=marker,
+            )
         return None
 
     def _strayed(self, packet: OpusPacket) -> bool:
@@ -166,7 +175,7 @@ class AudioDelay:
             return False
         timestamp = self._newest[1] + timestamp_after(self._newest[1], packet.timestamp)
         expected = self._base_s + timestamp / SAMPLE_RATE_HZ
-        return abs(packet.arrival_s - expected) > STRAYED_S + (MOST_S if self._paced else 0)
+        return abs(packet.at_s - expected) > STRAYED_S + (MOST_S if self._paced else 0)
 
     def _unwrap(self, packet: OpusPacket) -> tuple[int, int]:
         if self._newest is None:
@@ -180,12 +189,15 @@ class AudioDelay:
         return sequence, timestamp
 
     def _due(self, waiting: _Waiting) -> float:
-        due = waiting.packet.arrival_s
+        due = waiting.packet.at_s
         if self.delay_s or self._paced:
-            due = self._base_s + waiting.timestamp / SAMPLE_RATE_HZ + self.delay_s
+            due = self._on_timeline(waiting)
         if self._released is not None and waiting.sequence != self._released + 1:
-            due = max(due, waiting.packet.arrival_s + REORDER_S)
+            due = max(due, waiting.packet.at_s + REORDER_S)
         return due
+
+    def _on_timeline(self, waiting: _Waiting) -> float:
+        return self._base_s + waiting.timestamp / SAMPLE_RATE_HZ + self.delay_s
 
     def _settle(self, now: float) -> None:
         """Move the delay towards the picture's."""

@@ -8,24 +8,24 @@ from collections import deque
 from collections.abc import Callable
 
 from lightmill.errors import Closed
-from lightmill.media.encode import EncodedPacket
+from lightmill.media.frames import OutgoingFrame
 
 
 class PacketFanout:
-    """Hands each published packet to every subscription.
+    """Hands each published frame to every subscription.
 
-    Each subscription has a queue of ``queue_packets``. When one is full, its viewer is too slow:
+    Each subscription has a queue of ``queue_frames``. When one is full, its viewer is too slow:
     the queue is emptied, what was in it is counted as skipped, ``on_keyframe_needed`` is called,
     and the viewer gets nothing more until the next keyframe. The others notice nothing.
 
     All methods belong to one event loop's thread.
     """
 
-    def __init__(self, on_keyframe_needed: Callable[[], None], queue_packets: int) -> None:
-        if queue_packets < 1:
-            raise ValueError(f"queue_packets must be at least 1, not {queue_packets}")
+    def __init__(self, on_keyframe_needed: Callable[[], None], queue_frames: int) -> None:
+        if queue_frames < 1:
+            raise ValueError(f"queue_frames must be at least 1, not {queue_frames}")
         self._on_keyframe_needed = on_keyframe_needed
-        self._queue_packets = queue_packets
+        self._queue_frames = queue_frames
         self._subscriptions: set[Subscription] = set()
         self._closed = False
 
@@ -42,16 +42,16 @@ class PacketFanout:
         if self._closed:
             raise Closed("the fan-out is closed; no viewer can be added")
         subscription = Subscription(
-            self._queue_packets, self._on_keyframe_needed, self._subscriptions.discard
+            self._queue_frames, self._on_keyframe_needed, self._subscriptions.discard
         )
         self._subscriptions.add(subscription)
         self._on_keyframe_needed()
         return subscription
 
-    def publish(self, packet: EncodedPacket) -> None:
-        """Offer ``packet`` to every viewer; never blocks."""
+    def publish(self, frame: OutgoingFrame) -> None:
+        """Offer ``frame`` to every viewer; never blocks."""
         for subscription in tuple(self._subscriptions):
-            subscription.offer(packet)
+            subscription.offer(frame)
 
     def close(self) -> None:
         """End every subscription after the packets it still holds; closing again does nothing."""
@@ -66,12 +66,12 @@ class Subscription:
 
     def __init__(
         self,
-        queue_packets: int,
+        queue_frames: int,
         on_keyframe_needed: Callable[[], None],
         on_close: Callable[[Subscription], None],
     ) -> None:
-        self._queue: deque[EncodedPacket] = deque()
-        self._queue_packets = queue_packets
+        self._queue: deque[OutgoingFrame] = deque()
+        self._queue_frames = queue_frames
         self._on_keyframe_needed = on_keyframe_needed
         self._on_close = on_close
         self._arrived = asyncio.Event()
@@ -81,7 +81,7 @@ class Subscription:
         self.waiting_for_keyframe = True
         self._started = False
 
-    async def recv(self) -> EncodedPacket:
+    async def recv(self) -> OutgoingFrame:
         """Return the next packet; cancelling it loses none.
 
         Raises:
@@ -101,22 +101,22 @@ class Subscription:
         self.finish()
         self._on_close(self)
 
-    def offer(self, packet: EncodedPacket) -> None:
-        """Queue ``packet`` by the rules of `PacketFanout`; only that class calls this."""
+    def offer(self, frame: OutgoingFrame) -> None:
+        """Queue ``frame`` by the rules of `PacketFanout`; only that class calls this."""
         if self._finished:
             return
-        if len(self._queue) >= self._queue_packets:
+        if len(self._queue) >= self._queue_frames:
             self.skipped += len(self._queue)
             self._queue.clear()
             self.waiting_for_keyframe = True
-            if not packet.keyframe:
+            if not frame.keyframe:
                 self._on_keyframe_needed()
-        if self.waiting_for_keyframe and not packet.keyframe:
+        if self.waiting_for_keyframe and not frame.keyframe:
             self.skipped += self._started
             return
         self.waiting_for_keyframe = False
         self._started = True
-        self._queue.append(packet)
+        self._queue.append(frame)
         self._arrived.set()
 
     def finish(self) -> None:

@@ -1,4 +1,4 @@
-"""A video frame together with what the server knows about its time."""
+"""Frames on their way: decoded ones with what the server knows of their time, and packed ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,26 @@ class MediaFrame:
     dequeued: float | None = None
     inferred: float | None = None
     released: float | None = None
+    rtp_timestamp: int | None = None
+    """The publisher's, in 1/90000 s."""
     sound: Sound | None = None
     """The whole sound of the chunk that this frame is from; all its frames share it."""
     sound_at_s: float = 0.0
     """Where in that sound this frame stands."""
+
+
+@dataclass(slots=True)
+class OutgoingFrame:
+    """The RTP payloads of one encoded frame, shared by every viewer; nobody changes them.
+
+    ``timestamp`` counts the stream's RTP clock from any origin, ``at`` is the second of the
+    monotonic clock that it stands for. ``pace_s`` is the time that the frame may take to leave.
+    ``marker`` ends a picture, and begins sound after silence.
+    """
+
+    payloads: list[bytes]
+    timestamp: int
+    at: float
+    keyframe: bool = True
+    pace_s: float = 0.0
+    marker: bool = True

@@ -31,6 +31,8 @@ class Pipeline(ABC):
 
     accepts: ClassVar[Literal["rgb", "native"]] = "rgb"
     """``native`` pipelines get decoded frames as they are and may return them unchanged."""
+    computes: ClassVar[bool] = True
+    """``False``: a call takes microseconds, so it is made on the event loop, without a thread."""
 
     def __init__(
         self, *, device: torch.device, components: object | None = None, **settings: Any

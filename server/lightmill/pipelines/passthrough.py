@@ -23,6 +23,7 @@ class Passthrough(Pipeline):
     """Returns the decoded frames themselves."""
 
     accepts = "native"
+    computes = False
 
     @classmethod
     def get_config_class(cls) -> type[PassthroughConfig]:

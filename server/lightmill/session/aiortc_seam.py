@@ -1,78 +1,40 @@
-"""Every place where Lightmill leans on an aiortc internal (aiortc 1.16); tests fail when one moves."""
+"""Every place where Lightmill leans on an aiortc internal (aiortc 1.16); tests fail when one moves.
+
+aiortc keeps ICE, DTLS, SRTP keys, RTCP timing, SCTP and SDP. RTP itself passes by it: `RtpWire`
+takes every packet as it leaves the socket, and writes every packet straight to it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections import OrderedDict
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
-from aioice import ice, stun
+import pylibsrtp
 from aiortc import RTCRtpCodecParameters, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver
-from aiortc.codecs.h264 import H264Encoder
-from aiortc.codecs.vpx import Vp8Encoder
+from aiortc.rtcrtpreceiver import StreamStatistics
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_PSFB_PLI,
+    RTCP_RTPFB_NACK,
+    RtcpPsfbPacket,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+    RtcpSrPacket,
+    pack_remb_fci,
+)
 
-from lightmill.media.encode import EncodedPacket
+from lightmill.errors import Closed
+from lightmill.media.rtp import RtpPacket, parse_rtp
+from lightmill.session.aioice_seam import IceWire
 
-PACKED_FRAMES = 8
-"""Packetised frames kept for viewers that have not sent them yet."""
+logger = logging.getLogger(__name__)
 
-
-class Packetiser:
-    """RTP payloads of encoded frames, built once for all viewers of one encoder."""
-
-    def __init__(self, codec: str) -> None:
-        self._codec = codec
-        self._picture_id = 0
-        self._packed: OrderedDict[int, list[bytes]] = OrderedDict()
-
-    def pack(self, packet: EncodedPacket) -> tuple[list[bytes], int]:
-        """Payloads of at most 1300 bytes and the 90 kHz timestamp."""
-        payloads = self._packed.get(packet.pts_90k)
-        if payloads is None:
-            payloads = self._split(packet.data)
-            self._packed[packet.pts_90k] = payloads
-            if len(self._packed) > PACKED_FRAMES:
-                self._packed.popitem(last=False)
-        return payloads, packet.pts_90k
-
-    def _split(self, data: bytes) -> list[bytes]:
-        if self._codec == "H264":
-            return H264Encoder._packetize(H264Encoder._split_bitstream(data))  # pyright: ignore[reportPrivateUsage]
-        self._picture_id = (self._picture_id + 1) % (1 << 15)
-        return Vp8Encoder._packetize(data, self._picture_id)  # pyright: ignore[reportPrivateUsage]
-
-
-class SenderEncoder:
-    """Stands where aiortc expects a sender's encoder: packs, and hears the viewer's REMB."""
-
-    def __init__(self, packetiser: Packetiser, on_estimate: Callable[[int], None]) -> None:
-        self._packetiser = packetiser
-        self._on_estimate = on_estimate
-        self._target = 0
-
-    def pack(self, packet: EncodedPacket) -> tuple[list[bytes], int]:
-        return self._packetiser.pack(packet)
-
-    @property
-    def target_bitrate(self) -> int:
-        return self._target
-
-    @target_bitrate.setter
-    def target_bitrate(self, bitrate_bps: int) -> None:
-        self._target = bitrate_bps
-        self._on_estimate(bitrate_bps)
-
-
-def attach(sender: RTCRtpSender, encoder: SenderEncoder, on_keyframe: Callable[[], None]) -> None:
-    """Send our packets through ``sender``; PLI and FIR call ``on_keyframe``."""
-    internals: Any = sender
-    if not hasattr(sender, "_RTCRtpSender__encoder") or not hasattr(sender, "_send_keyframe"):
-        raise AttributeError("aiortc's RTCRtpSender has changed; see aiortc_seam")
-    internals._RTCRtpSender__encoder = encoder
-    internals._send_keyframe = on_keyframe
+UNKNOWN_SSRCS = 64
+"""Most SSRCs that one peer may use; further ones are not routed."""
+RTX = "RTX"
 
 
 def prefer_codec(transceiver: RTCRtpTransceiver, name: str) -> None:
@@ -97,58 +59,280 @@ def offers_to_receive(transceiver: RTCRtpTransceiver) -> bool:
     return internals._offerDirection in ("sendonly", "sendrecv")
 
 
-def discard_media(receiver: RTCRtpReceiver) -> None:
-    """Drop a receiver's packets before they are assembled and decoded."""
-    internals: Any = receiver
-    internals._enabled = False
+def offers_to_send(transceiver: RTCRtpTransceiver) -> bool:
+    """Whether the remote offer lets us receive on this transceiver."""
+    internals: Any = transceiver
+    return internals._offerDirection in ("recvonly", "sendrecv")
 
 
-class Liveness:
-    """Consent checks (RFC 7675) that also count what the peer sends.
+class PacketSink(Protocol):
+    """Takes a receiver's packets in the loop's thread, as they come, RTX already unwrapped."""
 
-    ffmpeg's WHIP muxer answers no STUN request while it streams; aioice alone would cut it off
-    after 30 s. A peer from which packets still come is there; one that is silent and answers
-    nothing for ``CONSENT_FAILURES`` checks is gone.
+    def receive(self, packet: RtpPacket, codec: str, now: float) -> None: ...
+
+
+class RtpWire:
+    """The RTP of one bundled DTLS transport, decrypted and encrypted where it passes.
+
+    Packets of receivers without a sink are dropped before they are decrypted.
     """
 
-    def __init__(self, connection: ice.Connection) -> None:
-        internals: Any = connection
-        self._connection = internals
-        self._received_at = monotonic()
-        self._receive: Callable[[bytes, int], None] = internals.data_received
-        internals.data_received = self._data_received
-        internals.query_consent = self._query_consent
+    def __init__(self, transceiver: RTCRtpTransceiver) -> None:
+        self._dtls: Any = transceiver.receiver.transport
+        self._ice = IceWire(self._dtls.transport._connection, self._datagram)
+        self._ports: dict[RTCRtpReceiver, ReceiverPort] = {}
+        self._routes: dict[int, ReceiverPort | None] = {}
+        self.refused = 0
+        """Packets that could not be decrypted, parsed or routed."""
 
-    def _data_received(self, data: bytes, component: int) -> None:
-        self._received_at = monotonic()
-        self._receive(data, component)
+    @property
+    def rtt_s(self) -> float | None:
+        return self._ice.rtt_s
 
-    async def _query_consent(self) -> None:
-        connection, failures = self._connection, 0
-        while failures < ice.CONSENT_FAILURES:
-            checked_at = monotonic()
-            await asyncio.sleep(ice.CONSENT_INTERVAL * random.uniform(0.8, 1.2))
-            for pair in list(connection._nominated.values()):
-                alive = await self._answers(pair) or self._received_at > checked_at
-                failures = 0 if alive else failures + 1
-        connection._query_consent_task = None
-        await connection.close()
+    def receive(self, receiver: RTCRtpReceiver, sink: PacketSink) -> ReceiverPort:
+        """Hand this receiver's packets to ``sink``; the port takes feedback to the sender."""
+        port = self._ports[receiver] = ReceiverPort(self, receiver, sink)
+        return port
 
-    async def _answers(self, pair: Any) -> bool:  # Any: aioice's internal pair
-        connection = self._connection
-        request = connection.build_request(pair, nominate=False)
-        key = connection.remote_password.encode()
-        try:
-            await pair.protocol.request(
-                request, pair.remote_addr, integrity_key=key, retransmissions=0
-            )
-        except stun.TransactionError:
+    def send_rtp(self, packet: bytes) -> None:
+        """Encrypt and send one packet; without a connection it is lost, as on any network."""
+        srtp = self._dtls._tx_srtp
+        if srtp is not None:
+            self._ice.send(srtp.protect(packet))
+
+    def send_rtcp(self, packet: bytes) -> None:
+        srtp = self._dtls._tx_srtp
+        if srtp is not None:
+            self._ice.send(srtp.protect_rtcp(packet))
+
+    @property
+    def abs_send_time_id(self) -> int | None:
+        return self._dtls._rtp_header_extensions_map._HeaderExtensionsMap__ids.abs_send_time
+
+    def _datagram(self, data: bytes) -> bool:
+        """Take RTP; DTLS and RTCP (RFC 5761 section 4) are left to aiortc."""
+        if not 127 < data[0] < 192 or len(data) < 12 or 192 <= data[1] <= 208:
             return False
+        ssrc = int.from_bytes(data[8:12], "big")
+        try:
+            port = self._routes[ssrc]
+        except KeyError:
+            port = self._route(data, ssrc)
+        srtp = self._dtls._rx_srtp
+        if port is None or srtp is None:
+            return True
+        try:
+            packet = parse_rtp(srtp.unprotect(data), self.abs_send_time_id)
+            port.take(packet, monotonic())
+        except (pylibsrtp.Error, ValueError):
+            self.refused += 1
+        except Exception:
+            logger.exception("a packet could not be taken")
+            self.refused += 1
         return True
 
+    def _route(self, data: bytes, ssrc: int) -> ReceiverPort | None:
+        """Find the receiver of a new SSRC by aiortc's rules (SSRC, then payload type)."""
+        if len(self._routes) >= UNKNOWN_SSRCS:
+            self.refused += 1
+            return None
+        probe = RtpPacket(data[1] & 0x7F, False, 0, 0, ssrc, b"")
+        receiver = self._dtls._rtp_router.route_rtp(probe)
+        port = self._ports.get(receiver)
+        if receiver is not None:
+            self._routes[ssrc] = port
+        return port
 
-def watch_liveness(transceivers: list[RTCRtpTransceiver]) -> None:
-    """Use `Liveness` on every ICE connection that these transceivers share."""
-    connections = {one.receiver.transport.transport.iceGatherer._connection for one in transceivers}  # pyright: ignore[reportPrivateUsage]
-    for connection in connections:
-        Liveness(connection)
+
+class ReceiverPort:
+    """One receiver: what it negotiated, its RTCP statistics, and feedback to its sender."""
+
+    def __init__(self, wire: RtpWire, receiver: RTCRtpReceiver, sink: PacketSink) -> None:
+        self._internals: Any = receiver
+        self._wire = wire
+        self._sink = sink
+        self._codecs: dict[int, RTCRtpCodecParameters] = self._internals._RTCRtpReceiver__codecs
+        self._rtx_ssrcs: dict[int, int] = self._internals._RTCRtpReceiver__rtx_ssrc
+        self._streams: dict[int, StreamStatistics] = self._internals._RTCRtpReceiver__remote_streams
+        self._media_ssrc: int | None = None
+        self.on_sender_report: Callable[[int, int, int], None] | None = None
+        """Gets (SSRC, NTP time 32.32, RTP time) of each RTCP sender report."""
+        self._handle_rtcp: Callable[[Any], Awaitable[None]] = self._internals._handle_rtcp_packet
+        self._internals._handle_rtcp_packet = self._rtcp
+
+    @property
+    def rtt_s(self) -> float | None:
+        return self._wire.rtt_s
+
+    def take(self, packet: RtpPacket, now: float) -> None:
+        """Count a packet, unwrap it when it is a retransmission, and hand it to the sink."""
+        codec = self._codecs.get(packet.payload_type)
+        if codec is None:
+            raise ValueError(f"payload type {packet.payload_type} was not negotiated")
+        stream = self._streams.get(packet.ssrc)
+        if stream is None:
+            stream = self._streams[packet.ssrc] = StreamStatistics(codec.clockRate)
+        stream.add(packet)  # pyright: ignore[reportArgumentType]  it reads only what we have too
+        name = codec.name.upper()
+        if name == RTX:
+            name = self._unwrap(packet, codec)
+        else:
+            self._media_ssrc = packet.ssrc
+        self._sink.receive(packet, name, now)
+
+    def _unwrap(self, packet: RtpPacket, codec: RTCRtpCodecParameters) -> str:
+        """Turn a retransmission (RFC 4588 section 4) back into the packet that was lost.
+
+        A sender that names no SSRCs in its offer retransmits for the one that we hear.
+        """
+        ssrc = self._rtx_ssrcs.get(packet.ssrc, self._media_ssrc)
+        payload_type = int(codec.parameters.get("apt") or -1)
+        original = self._codecs.get(payload_type)
+        if ssrc is None or original is None or len(packet.payload) < 2:
+            raise ValueError("a retransmission of nothing that is known")
+        packet.ssrc, packet.payload_type = ssrc, payload_type
+        packet.sequence_number = int.from_bytes(packet.payload[:2], "big")
+        packet.payload = packet.payload[2:]
+        packet.abs_send_time = None  # it is that of the retransmission
+        return original.name.upper()
+
+    def send_nack(self, ssrc: int, lost: list[int]) -> None:
+        """Ask for packets again (RFC 4585 section 6.2.1)."""
+        packet = RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=self._own_ssrc, media_ssrc=ssrc)
+        packet.lost = lost
+        self._wire.send_rtcp(bytes(packet))
+
+    def send_pli(self, ssrc: int) -> None:
+        """Ask for a keyframe (RFC 4585 section 6.3.1)."""
+        self._feedback(RTCP_PSFB_PLI, ssrc, b"")
+
+    def send_remb(self, ssrc: int, bitrate_bps: int) -> None:
+        """Say how much may be sent (draft-alvestrand-rmcat-remb-03)."""
+        self._feedback(RTCP_PSFB_APP, 0, pack_remb_fci(bitrate_bps, [ssrc]))
+
+    def _feedback(self, fmt: int, media_ssrc: int, fci: bytes) -> None:
+        packet = RtcpPsfbPacket(fmt=fmt, ssrc=self._own_ssrc, media_ssrc=media_ssrc, fci=fci)
+        self._wire.send_rtcp(bytes(packet))
+
+    @property
+    def _own_ssrc(self) -> int:
+        return self._internals._RTCRtpReceiver__rtcp_ssrc or 0
+
+    async def _rtcp(self, packet: Any) -> None:  # Any: aiortc's untyped RTCP classes
+        await self._handle_rtcp(packet)
+        if isinstance(packet, RtcpSrPacket) and self.on_sender_report is not None:
+            info = packet.sender_info
+            self.on_sender_report(packet.ssrc, info.ntp_timestamp, info.rtp_timestamp)
+
+
+class SenderFeedback(Protocol):
+    """What a viewer says about the stream that it gets; called in the loop's thread."""
+
+    def keyframe_wanted(self) -> None: ...
+
+    def retransmit(self, sequence_number: int) -> None: ...
+
+    def estimate(self, bitrate_bps: int) -> None:
+        """REMB: the viewer sees room for this much."""
+        ...
+
+    def report(self, fraction_lost: float, rtt_s: float | None) -> None:
+        """A receiver report: share of packets lost since the last, in [0, 1]."""
+        ...
+
+
+class SenderPort:
+    """One sender, whose RTP loop is ours: identity, header extensions, feedback.
+
+    ``run`` is started by aiortc when the peer is connected, gets the payload type, and is
+    cancelled when the sender stops; when it ends by itself, nothing more is sent.
+    """
+
+    def __init__(
+        self,
+        wire: RtpWire,
+        sender: RTCRtpSender,
+        feedback: SenderFeedback,
+        run: Callable[[int], Awaitable[None]],
+    ) -> None:
+        internals: Any = sender
+        for name in ("_run_rtp", "_retransmit", "_send_keyframe", "_RTCRtpSender__encoder"):
+            if not hasattr(sender, name):
+                raise AttributeError(f"aiortc's RTCRtpSender has no {name} any more")
+        self._internals = internals
+        self._wire = wire
+        self._feedback = feedback
+        self._run = run
+        self._handle_rtcp: Callable[[Any], Awaitable[None]] = internals._handle_rtcp_packet
+        internals._run_rtp = self._run_rtp
+        internals._retransmit = self._retransmit
+        internals._send_keyframe = feedback.keyframe_wanted
+        internals._handle_rtcp_packet = self._rtcp
+        internals._RTCRtpSender__encoder = _Estimates(feedback)
+        self.ssrc: int = internals._ssrc
+        self.rtx_ssrc: int = internals._rtx_ssrc
+
+    def send(self, packet: bytes) -> None:
+        self._wire.send_rtp(packet)
+
+    @property
+    def rtx_payload_type(self) -> int | None:
+        return self._internals._RTCRtpSender__rtx_payload_type
+
+    def extension_ids(self) -> tuple[int | None, int | None]:
+        """Negotiated ids of abs-send-time and of mid."""
+        ids = self._internals._RTCRtpSender__rtp_header_extensions_map._HeaderExtensionsMap__ids
+        return ids.abs_send_time, ids.mid
+
+    @property
+    def mid(self) -> str:
+        return self._internals._RTCRtpSender__mid or ""
+
+    def note_sent(self, ntp: int, rtp_timestamp: int, packets: int, size_bytes: int) -> None:
+        """What the next sender report says: a pair of equal times, and totals."""
+        internals = self._internals
+        internals._RTCRtpSender__ntp_timestamp = ntp
+        internals._RTCRtpSender__rtp_timestamp = rtp_timestamp
+        internals._RTCRtpSender__packet_count = packets
+        internals._RTCRtpSender__octet_count = size_bytes
+
+    async def _run_rtp(self, codec: RTCRtpCodecParameters) -> None:
+        internals = self._internals
+        internals._RTCRtpSender__rtp_started.set()
+        try:
+            await self._run(codec.payloadType or 0)
+        except (asyncio.CancelledError, Closed):
+            pass
+        except Exception:
+            logger.exception("sending to a viewer failed")
+        if sender_track := internals._RTCRtpSender__track:
+            sender_track.stop()
+        internals._RTCRtpSender__track = None
+        internals._RTCRtpSender__encoder = None
+        internals._RTCRtpSender__rtp_exited.set()
+
+    async def _retransmit(self, sequence_number: int) -> None:
+        self._feedback.retransmit(sequence_number)
+
+    async def _rtcp(self, packet: Any) -> None:  # Any: aiortc's untyped RTCP classes
+        await self._handle_rtcp(packet)
+        if isinstance(packet, (RtcpRrPacket, RtcpSrPacket)):
+            for report in packet.reports:
+                if report.ssrc == self.ssrc:
+                    rtt: float | None = self._internals._RTCRtpSender__rtt
+                    self._feedback.report(report.fraction_lost / 256, rtt)
+
+
+class _Estimates:
+    """Stands where aiortc expects an encoder, and hears the viewer's REMB."""
+
+    def __init__(self, feedback: SenderFeedback) -> None:
+        self._feedback = feedback
+
+    @property
+    def target_bitrate(self) -> int:
+        return 0
+
+    @target_bitrate.setter
+    def target_bitrate(self, bitrate_bps: int) -> None:
+        self._feedback.estimate(bitrate_bps)

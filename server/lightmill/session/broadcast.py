@@ -3,124 +3,65 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
-import av
-
 from lightmill.config import MediaConfig
 from lightmill.errors import Closed
-from lightmill.media.encode import EncodedPacket, VideoEncoder
-from lightmill.media.fanout import KeyframeGate, PacketFanout, Subscription
-from lightmill.media.frames import MediaFrame
+from lightmill.media.fanout import Subscription
+from lightmill.media.frames import MediaFrame, OutgoingFrame
 from lightmill.media.playout import Playout
 from lightmill.media.stills import waiting_card
 from lightmill.metrics import Rate, Window
-from lightmill.session.aiortc_seam import Packetiser
+from lightmill.session.lane import Lane
 from lightmill.session.sound import SessionSound
 
-logger = logging.getLogger(__name__)
-
 CARD_SIZE = (640, 360)
-SEND_RATE_WINDOW_S = 0.5
-FILLED = 0.8
-"""Sending less than this share of an estimate means that the picture needs no more."""
 STILL_AFTER_S = 0.25
 """A picture this old is sent again when a viewer needs a keyframe."""
 
 
-class Lane:
-    """One codec's encoder, fed with the newest frame, and the viewers of its packets."""
+class Viewer:
+    """One viewer's place in a broadcast, and the source of its sender's frames.
 
-    def __init__(
-        self,
-        codec: str,
-        config: MediaConfig,
-        pool: ThreadPoolExecutor,
-        on_encoded: Callable[[MediaFrame, EncodedPacket], None],
-    ) -> None:
-        self.codec = codec
-        self.packetiser = Packetiser(codec)
-        self.gate = KeyframeGate(config.keyframe_interval_min_s)
-        self.fanout = PacketFanout(self.gate.request, config.viewer_queue_packets)
-        self.bytes = 0
-        self._config = config
-        self._estimates: dict[object, int] = {}
-        self._sent_bps = 0.0
-        self._counted, self._counted_at = 0, monotonic()
-        self._encoder = VideoEncoder(codec, config.start_bitrate_bps, config.max_bitrate_bps)
-        self._pool = pool
-        self._on_encoded = on_encoded
-        self._waiting: MediaFrame | None = None
-        self._arrived = asyncio.Event()
-        self._origin = monotonic()
-        self._last_pts = -1
-        self._task = asyncio.create_task(self._run(), name=f"encode:{codec}")
+    It takes part from its first `recv` on, that is, when it is connected: what it sees first is
+    a keyframe made for it, and nothing was computed or kept for it before.
+    """
 
-    @property
-    def bitrate_bps(self) -> int:
-        return self._encoder.bitrate_bps
+    def __init__(self, lane: Lane, on_begin: Callable[[], None]) -> None:
+        self.lane = lane
+        self.begun = False
+        self._on_begin = on_begin
+        self._subscription: Subscription | None = None
+        self._closed = False
 
-    def offer(self, frame: MediaFrame) -> None:
-        """Encode this frame next; one that still waits is replaced (newest wins)."""
-        self._waiting = frame
-        self._arrived.set()
+    async def recv(self) -> OutgoingFrame:
+        """The next frame, a keyframe first.
 
-    def estimate(self, viewer: object, bitrate_bps: int | None) -> None:
-        """Take a viewer's REMB; the lowest one drives the encoder, within the limits.
+        Raises:
+            Closed: the viewer has left or the broadcast has ended.
 
-        A receiver cannot see more room than the picture fills: while we send clearly less than
-        an estimate, it says nothing about the network and does not push us below the start rate.
         """
-        if bitrate_bps is None:
-            self._estimates.pop(viewer, None)
-            return
-        now = monotonic()
-        if now - self._counted_at >= SEND_RATE_WINDOW_S:
-            self._sent_bps = (self.bytes - self._counted) * 8 / (now - self._counted_at)
-            self._counted, self._counted_at = self.bytes, now
-        if self._sent_bps < FILLED * bitrate_bps:
-            bitrate_bps = max(bitrate_bps, self._config.start_bitrate_bps)
-        self._estimates[viewer] = bitrate_bps
-        low, high = self._config.min_bitrate_bps, self._config.max_bitrate_bps
-        self._encoder.bitrate_bps = max(low, min(high, *self._estimates.values()))
+        if self._subscription is None:
+            if self._closed:
+                raise Closed("the viewer has left")
+            self._subscription = self.lane.fanout.subscribe()
+            self.begun = True
+            self._on_begin()
+        return await self._subscription.recv()
 
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            frame, self._waiting = self._waiting, None
-            if frame is None:
-                continue
-            now = monotonic()
-            keyframe = self.gate.take(now)
-            pts = max(self._last_pts + 1, round((now - self._origin) * 90_000))
-            self._last_pts = pts
-            try:
-                packets = await loop.run_in_executor(
-                    self._pool, self._encode, frame.frame, keyframe, pts
-                )
-            except Exception:
-                logger.exception("%s encoder failed; it starts anew", self.codec)
-                self._encoder.close()
-                self.gate.request()
-                continue
-            for packet in packets:
-                self.bytes += len(packet.data)
-                self.fanout.publish(packet)
-                self._on_encoded(frame, packet)
+    def keyframe_wanted(self) -> None:
+        self.lane.gate.request()
 
-    def _encode(self, frame: av.VideoFrame, keyframe: bool, pts: int) -> list[EncodedPacket]:
-        return self._encoder.encode(frame, keyframe=keyframe, pts_90k=pts)
+    def estimate(self, bitrate_bps: int) -> None: ...
 
-    async def aclose(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        self.fanout.close()
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._encoder.close)
+    def report(self, fraction_lost: float, rtt_s: float | None) -> None: ...
+
+    def close(self) -> None:
+        self._closed = True
+        if self._subscription is not None:
+            self._subscription.close()
 
 
 class Broadcast:
@@ -146,7 +87,8 @@ class Broadcast:
         self._card = card
         self._on_viewers = on_viewers
         self._lanes: dict[str, Lane] = {}
-        self._viewers = 0
+        self._viewers: set[Viewer] = set()
+        self._origin = monotonic()
         self._shown_at = 0.0
         self._tasks = [
             asyncio.create_task(self._play(), name="playout"),
@@ -157,26 +99,29 @@ class Broadcast:
     def lanes(self) -> list[Lane]:
         return list(self._lanes.values())
 
-    def lane(self, codec: str) -> Lane:
+    def join(self, codec: str) -> Viewer:
+        """Add a viewer that takes ``codec``."""
         if codec not in self._lanes:
-            self._lanes[codec] = Lane(codec, self._config, self._pool, self._measure)
-        return self._lanes[codec]
+            self._lanes[codec] = Lane(codec, self._config, self._pool, self._origin, self._measure)
+        viewer = Viewer(self._lanes[codec], self._count)
+        self._viewers.add(viewer)
+        return viewer
 
-    def subscribe(self, codec: str) -> Subscription:
-        subscription = self.lane(codec).fanout.subscribe()
-        self._viewers += 1
-        self._on_viewers(self._viewers)
-        return subscription
+    def leave(self, viewer: Viewer) -> None:
+        """Let a viewer go; a lane without viewers gives its encoder back. Idempotent."""
+        if viewer not in self._viewers:
+            return
+        self._viewers.discard(viewer)
+        viewer.close()
+        self._count()
+        lane = viewer.lane
+        unused = not any(other.lane is lane for other in self._viewers)
+        if unused and self._lanes.get(lane.codec) is lane:
+            del self._lanes[lane.codec]
+            lane.close()
 
-    async def unsubscribe(self, codec: str, subscription: Subscription) -> None:
-        """Let a viewer go; a lane without viewers gives its encoder back."""
-        subscription.close()
-        self._viewers -= 1
-        self._on_viewers(self._viewers)
-        lane = self._lanes.get(codec)
-        if lane is not None and not len(lane.fanout):
-            del self._lanes[codec]
-            await lane.aclose()
+    def _count(self) -> None:
+        self._on_viewers(sum(viewer.begun for viewer in self._viewers))
 
     async def _play(self) -> None:
         while True:
@@ -213,7 +158,7 @@ class Broadcast:
     def _card_size(self) -> tuple[int, int]:
         return (self.last.frame.width, self.last.frame.height) if self.last else CARD_SIZE
 
-    def _measure(self, frame: MediaFrame, packet: EncodedPacket) -> None:
+    def _measure(self, frame: MediaFrame) -> None:
         """Record where this frame's time went, in milliseconds."""
         now, inferred, released = monotonic(), frame.inferred, frame.released
         if inferred is None or released is None:
@@ -224,7 +169,7 @@ class Broadcast:
         self.latency["playout"].add((released - inferred) * 1000)
         self.latency["encode"].add((now - released) * 1000)
         self.latency["total"].add((now - frame.arrival) * 1000)
-        if now - released < STILL_AFTER_S:
+        if now - released < STILL_AFTER_S:  # a still is sent again, and says nothing about delay
             self.sound.frame_encoded(frame, now)
 
     async def aclose(self) -> None:
@@ -235,5 +180,5 @@ class Broadcast:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         lanes, self._lanes = self.lanes, {}
         for lane in lanes:
-            await lane.aclose()
+            lane.close()
         await self.sound.aclose()

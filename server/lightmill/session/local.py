@@ -45,8 +45,8 @@ class LocalSessionHost:
             registry=registry,
             executors=executors,
             components=ComponentStore(executors),
-            encoders=ThreadPoolExecutor(
-                config.media.encoder_threads or os.cpu_count() or 1, thread_name_prefix="encode"
+            codecs=ThreadPoolExecutor(
+                config.media.codec_threads or os.cpu_count() or 1, thread_name_prefix="codec"
             ),
             device=resolve_device(config.inference.device),
         )
@@ -216,7 +216,7 @@ class LocalSessionHost:
         )
         await asyncio.gather(*self._ending)
         await self._services.executors.aclose()
-        await asyncio.to_thread(self._services.encoders.shutdown)
+        await asyncio.to_thread(self._services.codecs.shutdown)
 
 
 def _generated_name() -> str:

@@ -6,14 +6,16 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
+import av
 from aiortc import (
     MediaStreamTrack,
     RTCBundlePolicy,
     RTCConfiguration,
     RTCDataChannel,
+    RTCDtlsTransport,
     RTCIceServer,
     RTCPeerConnection,
     RTCRtpTransceiver,
@@ -22,18 +24,16 @@ from aiortc import (
 from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamError
 
-from lightmill.config import IceServer, RtcConfig
-from lightmill.errors import Closed, FieldError, InvalidDescription, LimitReached, PeerNotFound
-from lightmill.media.encode import EncodedPacket
-from lightmill.media.fanout import Subscription
+from lightmill.config import IceServer
+from lightmill.errors import FieldError, InvalidDescription, LimitReached, PeerNotFound
 from lightmill.media.frames import MediaFrame
 from lightmill.media.rtp import RtpPacket
 from lightmill.session import aiortc_seam as seam
 from lightmill.session import audio_seam
-from lightmill.session.broadcast import Broadcast
+from lightmill.session.broadcast import Broadcast, Viewer
 from lightmill.session.control import ControlChannel, ControlTarget
 from lightmill.session.host import PeerRole
-from lightmill.session.ingest import ingest
+from lightmill.session.receive import OpusReceiver, VideoReceiver
 from lightmill.session.sdp import (
     Candidate,
     Fragment,
@@ -41,7 +41,9 @@ from lightmill.session.sdp import (
     opus_parameters,
     parse_fragment,
 )
-from lightmill.session.sound import OutgoingFrame, SoundSubscription
+from lightmill.session.send import RtpSender
+from lightmill.session.services import Services
+from lightmill.session.sound import SoundSubscription
 
 logger = logging.getLogger(__name__)
 
@@ -67,58 +69,38 @@ class PeerOwner(Protocol):
     def channel_opened(self, peer: Peer) -> None: ...
 
 
-class PacketTrack(MediaStreamTrack):
-    """Hands a viewer's packets to aiortc, which only sends them."""
+class SentTrack(MediaStreamTrack):
+    """Gives a sender its place in the SDP; what it sends comes from `RtpSender`."""
 
-    kind = "video"
-
-    def __init__(self, subscription: Subscription) -> None:
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
         super().__init__()
-        self._subscription = subscription
 
-    async def recv(self) -> EncodedPacket:  # pyright: ignore[reportIncompatibleMethodOverride]
-        try:
-            return await self._subscription.recv()
-        except Closed as error:
-            self.stop()
-            raise MediaStreamError from error
-
-
-class SoundTrack(MediaStreamTrack):
-    """Hands a viewer's Opus packets to aiortc, which only sends them."""
-
-    kind = "audio"
-
-    def __init__(self, subscription: SoundSubscription) -> None:
-        super().__init__()
-        self._subscription = subscription
-
-    async def recv(self) -> OutgoingFrame:  # pyright: ignore[reportIncompatibleMethodOverride]
-        try:
-            return await self._subscription.recv()
-        except Closed as error:
-            self.stop()
-            raise MediaStreamError from error
+    async def recv(self) -> av.VideoFrame:
+        """Nobody reads it. Raises `MediaStreamError`."""
+        raise MediaStreamError
 
 
 class Peer:
     """Owns one `RTCPeerConnection` and every task that serves it."""
 
     def __init__(
-        self, role: PeerRole, owner: PeerOwner, config: RtcConfig, control: ControlTarget | None
+        self, role: PeerRole, owner: PeerOwner, services: Services, control: ControlTarget | None
     ) -> None:
         self.id = secrets.token_hex(8)
         self.role = role
         self.etag = ""
         self.channel: ControlChannel | None = None
         self.codec: str | None = None
-        self.sends_video = False
         self.close_reason = "closed"
         self._owner = owner
-        self._config = config
+        self._services = services
+        self._config = services.config.rtc
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
-        self._subscription: tuple[str, Subscription] | None = None
+        self._wires: dict[RTCDtlsTransport, seam.RtpWire] = {}
+        self._receiver: VideoReceiver | None = None
+        self._viewer: Viewer | None = None
         self._sound: SoundSubscription | None = None
         self._n_candidates = 0
         self._ufrag = ""
@@ -126,11 +108,10 @@ class Peer:
         self._closing: asyncio.Task[None] | None = None
         self._pc = RTCPeerConnection(
             RTCConfiguration(
-                iceServers=[_ice_server(server) for server in config.ice_servers],
+                iceServers=[_ice_server(server) for server in self._config.ice_servers],
                 bundlePolicy=RTCBundlePolicy.MAX_BUNDLE,
             )
         )
-        self._pc.on("track", self._on_track)
         self._pc.on("datachannel", self._on_channel)
         self._pc.on("connectionstatechange", self._on_state)
 
@@ -140,7 +121,7 @@ class Peer:
 
     @property
     def watches(self) -> bool:
-        return self._subscription is not None
+        return self._viewer is not None
 
     async def negotiate(self, sdp: str, codec: str) -> str:
         """Answer an offer; ``codec`` is the configured preference.
@@ -152,9 +133,9 @@ class Peer:
         text, deferred = defer_mdns(sdp)
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(text, "offer"))
-            seam.watch_liveness(self._pc.getTransceivers())
-            self._add_output(PREFERRED_CODEC[codec])
-            self._add_sound(opus_parameters(text))
+            for transceiver in self._pc.getTransceivers():
+                self._attach(transceiver, PREFERRED_CODEC[codec])
+            self._attach_audio(opus_parameters(text))
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except (
             ValueError,
@@ -181,74 +162,66 @@ class Peer:
         self.spawn(self._give_up())
         return self._pc.localDescription.sdp
 
-    def _add_output(self, preferred: str) -> None:
-        """Attach our packets to the first video section that the remote receives on."""
-        for transceiver in self._pc.getTransceivers():
-            if transceiver.kind != "video":
-                continue
-            if self.role is not PeerRole.VIEWER:
-                audio_seam.hear(transceiver.receiver, None, self._reported("video"))
-            seam.prefer_codec(transceiver, preferred)
-            self.codec = self.codec or seam.negotiated_codec(transceiver)
-            receives = seam.offers_to_receive(transceiver)
-            if receives and self.role is not PeerRole.PUBLISHER and self._subscription is None:
-                self._send_on(transceiver)
-            if self.role is PeerRole.VIEWER:
-                transceiver.direction = "sendonly"
+    def _attach(self, transceiver: RTCRtpTransceiver, preferred: str) -> None:
+        """Receive and send on the first video section that the remote offers for it."""
+        wire = self._wire(transceiver)
+        if transceiver.kind != "video":
+            return
+        seam.prefer_codec(transceiver, preferred)
+        self.codec = self.codec or seam.negotiated_codec(transceiver)
+        if self.role is PeerRole.VIEWER:
+            transceiver.direction = "sendonly"
+        elif self._receiver is None and seam.offers_to_send(transceiver):
+            self._receiver = VideoReceiver(
+                wire,
+                transceiver.receiver,
+                self._services.config.media,
+                self._services.codecs,
+                lambda frame: self._owner.feed(self, frame),
+                lambda ntp, timestamp: self._owner.report(self, "video", ntp, timestamp),
+            )
+        receives = seam.offers_to_receive(transceiver)
+        if receives and self.role is not PeerRole.PUBLISHER and self._viewer is None:
+            self._send_on(transceiver, wire)
 
-    def _send_on(self, transceiver: RTCRtpTransceiver) -> None:
-        codec = seam.negotiated_codec(transceiver)
-        broadcast = self._owner.broadcast
-        subscription = broadcast.subscribe(codec)
-        self._subscription = (codec, subscription)
-        lane = broadcast.lane(codec)
-        sender = transceiver.sender
-        sender.replaceTrack(PacketTrack(subscription))
-        transceiver.direction = "sendonly" if self.role is PeerRole.VIEWER else "sendrecv"
-        encoder = seam.SenderEncoder(lane.packetiser, lambda bps: lane.estimate(self, bps))
-        seam.attach(sender, encoder, lane.gate.request)
-
-    def _add_sound(self, parameters: dict[int, dict[str, str]]) -> None:
-        """Answer the audio sections: hear the first, and send on it when the remote receives."""
-        transceivers = self._pc.getTransceivers()
-        videos = [one for one in transceivers if one.kind == "video"]
-        audios = [one for one in transceivers if one.kind == "audio"]
+    def _attach_audio(self, parameters: dict[int, dict[str, str]]) -> None:
+        """Hear the first Opus section, and send on it when the remote receives; others sleep."""
+        video = next((t for t in self._pc.getTransceivers() if t.kind == "video"), None)
         used = False
-        for audio in audios:
+        for audio in self._pc.getTransceivers():
+            if audio.kind != "audio":
+                continue
             if not audio_seam.only_opus(audio, parameters) or used:
                 audio.direction = "inactive"
                 continue
             used = True
+            wire = self._wire(audio)
             if self.role is not PeerRole.VIEWER:
-                audio_seam.hear(audio.receiver, self._heard, self._reported("audio"))
+                OpusReceiver(
+                    wire,
+                    audio.receiver,
+                    lambda packet, now: self._owner.hear(self, packet, now),
+                    lambda ntp, timestamp: self._owner.report(self, "audio", ntp, timestamp),
+                )
             sends = seam.offers_to_receive(audio) and self.role is not PeerRole.PUBLISHER
-            if sends and videos:
-                self._send_sound(audio, videos[0])
             audio.direction = _direction(sends, self.role is not PeerRole.VIEWER)
+            if sends and video is not None:
+                self._sound = self._owner.broadcast.sound.subscribe()
+                audio.sender.replaceTrack(SentTrack("audio"))
+                audio_seam.share_stream(audio, video)
+                RtpSender(wire, audio.sender, self._sound, self._sound)
 
-    def _send_sound(self, audio: RTCRtpTransceiver, video: RTCRtpTransceiver) -> None:
-        self._sound = self._owner.broadcast.sound.subscribe()
-        audio.sender.replaceTrack(SoundTrack(self._sound))
-        audio_seam.send_opus(audio.sender)
-        audio_seam.share_stream(audio, video)
+    def _wire(self, transceiver: RTCRtpTransceiver) -> seam.RtpWire:
+        transport = transceiver.receiver.transport
+        if transport not in self._wires:
+            self._wires[transport] = seam.RtpWire(transceiver)
+        return self._wires[transport]
 
-    def _heard(self, packet: RtpPacket, now: float) -> None:
-        self._owner.hear(self, packet, now)
-
-    def _reported(self, kind: str) -> Callable[[int, int], None]:
-        return lambda ntp, timestamp: self._owner.report(self, kind, ntp, timestamp)
-
-    def _on_track(self, track: MediaStreamTrack) -> None:
-        if track.kind == "video" and self.role is not PeerRole.VIEWER and not self.sends_video:
-            self.sends_video = True
-            self.spawn(self._ingest(track))
-
-    def video_timestamp(self, pts: int) -> int:
-        """The RTP timestamp of a decoded frame."""
-        return audio_seam.absolute(self._pc.getTransceivers(), pts)
-
-    async def _ingest(self, track: MediaStreamTrack) -> None:
-        await ingest(track, lambda frame: self._owner.feed(self, frame))
+    def _send_on(self, transceiver: RTCRtpTransceiver, wire: seam.RtpWire) -> None:
+        viewer = self._viewer = self._owner.broadcast.join(seam.negotiated_codec(transceiver))
+        transceiver.sender.replaceTrack(SentTrack("video"))
+        transceiver.direction = "sendonly" if self.role is PeerRole.VIEWER else "sendrecv"
+        RtpSender(wire, transceiver.sender, viewer, viewer)
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if channel.label == "control" and self.channel is None:
@@ -331,10 +304,10 @@ class Peer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._subscription is not None:
-            codec, subscription = self._subscription
-            self._owner.broadcast.lane(codec).estimate(self, None)
-            await self._owner.broadcast.unsubscribe(codec, subscription)
+        if self._receiver is not None:
+            self._receiver.close()
+        if self._viewer is not None:
+            self._owner.broadcast.leave(self._viewer)
         if self._sound is not None:
             self._owner.broadcast.sound.unsubscribe(self._sound)
         await self._pc.close()

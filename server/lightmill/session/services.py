@@ -21,5 +21,5 @@ class Services:
     registry: PipelineRegistry
     executors: DeviceExecutors
     components: ComponentStore
-    encoders: ThreadPoolExecutor
+    codecs: ThreadPoolExecutor
     device: torch.device

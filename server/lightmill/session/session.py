@@ -50,7 +50,7 @@ class Session:
         self._end_timer: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
         self.broadcast = Broadcast(
-            self._config.media, services.encoders, self._card, self._viewers_changed
+            self._config.media, services.codecs, self._card, self._viewers_changed
         )
         self.production = Production(name, services, self.broadcast.playout, self._announce)
         self._spawn(self._report())
@@ -101,7 +101,7 @@ class Session:
             and self.n_viewers >= self._config.session.max_viewers
         ):
             raise LimitReached(f"{self.name} has {self.n_viewers} viewers; see session.max_viewers")
-        peer = Peer(request.role, self, self._config.rtc, self if publishes else None)
+        peer = Peer(request.role, self, self._services, self if publishes else None)
         self._peers[peer.id] = peer
         try:
             sdp = await peer.negotiate(request.sdp, self._config.media.codec)
@@ -135,8 +135,8 @@ class Session:
         self._frame_at = now
         self._frame_size = (frame.frame.width, frame.frame.height)
         self._input.tick(now)
-        if frame.frame.pts is not None:
-            self.broadcast.sound.frame_arrived(peer.video_timestamp(frame.frame.pts), now)
+        if frame.rtp_timestamp is not None:
+            self.broadcast.sound.frame_arrived(frame.rtp_timestamp, now)
         self.production.feed(frame)
 
     def hear(self, peer: Peer, packet: RtpPacket, now: float) -> None:

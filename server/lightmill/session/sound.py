@@ -7,13 +7,19 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 from lightmill.errors import Closed, MediaError
-from lightmill.media.audio import SAMPLE_RATE_HZ, AudioDelay, OpusPacket
-from lightmill.media.frames import MediaFrame
+from lightmill.media.audio import (
+    LATENCY_FRAMES,
+    LATENCY_WINDOW_S,
+    SAMPLE_RATE_HZ,
+    AudioDelay,
+    OpusPacket,
+    RunningMedian,
+)
+from lightmill.media.frames import MediaFrame, OutgoingFrame
 from lightmill.media.lipsync import LipSync
 from lightmill.media.opus import PACKET_S, Sound, SoundEncoder
 from lightmill.media.rtp import RtpPacket
@@ -35,26 +41,22 @@ PULL = 0.1
 """Share of a smaller difference that each chunk corrects."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingFrame:
-    """RTP payloads that share a timestamp, in the clock of their codec."""
-
-    payloads: list[bytes]
-    timestamp: int
-    marker: bool = True
-
-
 class SoundSubscription:
-    """One viewer's packets. With `VIEWER_PACKETS` waiting the oldest is dropped and counted."""
+    """One viewer's packets, from its first `recv` on, that is, when it is connected.
+
+    With `VIEWER_PACKETS` waiting the oldest is dropped and counted.
+    """
 
     def __init__(self) -> None:
         self.dropped = 0
+        self._begun = False
         self._queue: deque[OutgoingFrame] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
 
     async def recv(self) -> OutgoingFrame:
         """Return the next packet; cancelling it loses none. Raises `Closed` at the end."""
+        self._begun = True
         while not self._queue:
             if self._closed:
                 raise Closed("the subscription has ended")
@@ -63,11 +65,21 @@ class SoundSubscription:
         return self._queue.popleft()
 
     def offer(self, packet: OutgoingFrame) -> None:
+        if not self._begun:
+            return
         if len(self._queue) >= VIEWER_PACKETS:
             self._queue.popleft()
             self.dropped += 1
         self._queue.append(packet)
         self._arrived.set()
+
+    def keyframe_wanted(self) -> None:
+        """Sound has none."""
+
+    def estimate(self, bitrate_bps: int) -> None:
+        """The picture gives way, not the sound."""
+
+    def report(self, fraction_lost: float, rtt_s: float | None) -> None: ...
 
     def close(self) -> None:
         """End `recv`; closing again does nothing."""
@@ -87,6 +99,8 @@ class SessionSound:
         self._delay = AudioDelay()
         self._voice = _Voice(pool, bitrate_bps, self._schedule)
         self._active = self._delay
+        # Pictures stand for the time of their release, and leave when they are encoded.
+        self._encoding = RunningMedian(LATENCY_WINDOW_S, *LATENCY_FRAMES)
         self._ssrc: int | None = None
         self._heard_at: float | None = None
         self._subscriptions: set[SoundSubscription] = set()
@@ -133,7 +147,7 @@ class SessionSound:
 
     def frame_released(self, frame: MediaFrame, now: float) -> None:
         """Play the sound that belongs to a frame on its way to the encoder."""
-        if frame.sound is not None:
+        if frame.sound is not None and self._subscriptions:
             self._voice.play(frame.sound, frame.sound_at_s, now)
 
     def frame_encoded(self, frame: MediaFrame, now: float) -> None:
@@ -141,6 +155,7 @@ class SessionSound:
         if frame.released is None:
             return
         self._delay.video_latency(now - frame.arrival, now)
+        self._encoding.add(now - frame.released, now)
         if frame.sound is not None:
             self._voice.line.video_latency(now - frame.released, now)
 
@@ -155,7 +170,8 @@ class SessionSound:
         while idle.pop(now) is not None:
             pass
         while (packet := self._active.pop(now)) is not None:
-            frame = OutgoingFrame([packet.payload], packet.timestamp, packet.marker)
+            at = packet.at_s - (self._encoding.value or 0.0)
+            frame = OutgoingFrame([packet.payload], packet.timestamp, at, marker=packet.marker)
             for subscription in self._subscriptions:
                 subscription.offer(frame)
         due = self._active.next_due(now)

@@ -22,10 +22,10 @@ from lightmill.media.audio import (
 PACKET_S = 0.02
 
 
-def packet(number: int, arrival_s: float, *, first: tuple[int, int] = (0, 0)) -> OpusPacket:
+def packet(number: int, at_s: float, *, first: tuple[int, int] = (0, 0)) -> OpusPacket:
     """Packet ``number`` of a stream whose first has this sequence number and timestamp."""
     sequence, timestamp = first[0] + number, first[1] + number * PACKET_TICKS
-    return OpusPacket(b"%d" % number, timestamp % (1 << 32), arrival_s, sequence % (1 << 16))
+    return OpusPacket(b"%d" % number, timestamp % (1 << 32), at_s, sequence % (1 << 16))
 
 
 def show(line: AudioDelay, latency_s: float, now: float) -> None:
