@@ -1,6 +1,7 @@
 """A clip that flashes and beeps at once, and a viewer that tells how far the two come apart.
 
-Times are those of the server's sender reports, which is what a browser keeps lips in step with.
+Two clocks tell it: the server's sender reports, by which browsers keep lips in step, and the
+arrival of the packets, by which players go that ignore the reports.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
+from time import monotonic
 from typing import Any
 
 import av
@@ -100,6 +102,7 @@ class Ear:
         self.markers = 0
         self._receiver = receiver
         self._rate_hz = rate_hz
+        self._arrivals: dict[int, float] = {}
         self._reports: list[tuple[float, int]] = []
         self._rtp, self._rtcp = receiver._handle_rtp_packet, receiver._handle_rtcp_packet
         receiver._handle_rtp_packet = self._take_rtp
@@ -107,6 +110,7 @@ class Ear:
 
     async def _take_rtp(self, packet: Any, arrival_time_ms: int) -> None:
         self.packets[packet.sequence_number] = (packet.timestamp, packet.payload)
+        self._arrivals[packet.timestamp] = monotonic()
         self.markers += packet.marker
         await self._rtp(packet, arrival_time_ms=arrival_time_ms)
 
@@ -116,14 +120,20 @@ class Ear:
             self._reports.append((info.ntp_timestamp / (1 << 32), info.rtp_timestamp))
         await self._rtcp(packet)
 
-    def wall_clock(self, timestamp: int) -> float:
-        """Seconds on the server's clock by the reports around ``timestamp``."""
+    def reported(self, timestamp: int) -> float:
+        """The server's wall clock at ``timestamp``, by the sender reports around it."""
+        return self._at(timestamp, self._reports)
 
-        def distance(report: tuple[float, int]) -> int:
-            return (timestamp - report[1] + (1 << 31)) % (1 << 32) - (1 << 31)
+    def arrived(self, timestamp: int) -> float:
+        """When ``timestamp`` came, by the packets around it."""
+        return self._at(timestamp, [(at, stamp) for stamp, at in self._arrivals.items()])
 
-        nearest = sorted(self._reports, key=lambda report: abs(distance(report)))[:3]
-        return median(report[0] + distance(report) / self._rate_hz for report in nearest)
+    def _at(self, timestamp: int, pairs: list[tuple[float, int]]) -> float:
+        def distance(pair: tuple[float, int]) -> int:
+            return (timestamp - pair[1] + (1 << 31)) % (1 << 32) - (1 << 31)
+
+        nearest = sorted(pairs, key=lambda pair: abs(distance(pair)))[:3]
+        return median(pair[0] + distance(pair) / self._rate_hz for pair in nearest)
 
     @property
     def origin(self) -> int:
@@ -160,21 +170,21 @@ class LipViewer:
                     bright = frame.to_ndarray(format="gray").mean() > 128
                     self.frames.append((frame.pts, bool(bright)))
 
-    def flashes(self, interval_s: float = 1 / FPS) -> list[float]:
-        """When flashes began: between the last dark and the first bright picture.
+    def flashes(self) -> list[int]:
+        """The timestamps at which flashes began: between the last dark and the first bright picture.
 
-        Pictures of a camera stand for the ``interval_s`` after them, which moves the estimate by
+        Pictures of a camera stand for the time until the next, which moves the estimate by
         half of it; a pipeline that drops frames makes it uncertain, but not late.
         """
         found = []
         for (before, was), (pts, bright) in zip(self.frames, self.frames[1:], strict=False):
             if bright and not was and pts - before < 0.3 * 90_000:
-                begun = (before + pts) / 2 + interval_s / 2 * 90_000
-                found.append(self.video.wall_clock(self.video.origin + round(begun)))
+                begun = (before + pts) / 2 + 90_000 / FPS / 2
+                found.append(self.video.origin + round(begun))
         return found
 
-    def beeps(self) -> list[float]:
-        """When beeps began."""
+    def beeps(self) -> list[int]:
+        """The timestamps at which beeps began."""
         packets = [self.audio.packets[number] for number in sorted(self.audio.packets)]
         first = packets[0][0]
         decoder = av.CodecContext.create("libopus", "r")
@@ -187,14 +197,13 @@ class LipViewer:
                 sound[at : at + len(mono)] = mono[: len(sound) - at]
         loud = np.flatnonzero(np.abs(sound) > np.abs(sound).max() / 4)
         starts = loud[np.flatnonzero(np.diff(loud, prepend=-RATE_HZ) > 0.1 * RATE_HZ)]
-        return [self.audio.wall_clock(first + int(start)) for start in starts]
+        return [first + int(start) for start in starts]
 
-    def skews_ms(self, skip: int = 4) -> list[float]:
+    def skews_ms(self, *, by: str = "reported", skip: int = 4) -> list[float]:
         """Sound minus picture for each flash but the first ``skip``; positive: the sound is late."""
-        beeps = self.beeps()
-        pairs = [
-            (min(beeps, key=lambda beep: abs(beep - flash)), flash) for flash in self.flashes()
-        ]
+        beeps = [getattr(self.audio, by)(timestamp) for timestamp in self.beeps()]
+        flashes = [getattr(self.video, by)(timestamp) for timestamp in self.flashes()]
+        pairs = [(min(beeps, key=lambda beep: abs(beep - flash)), flash) for flash in flashes]
         return [round((beep - flash) * 1000, 1) for beep, flash in pairs[skip:]]
 
     async def aclose(self) -> None:

@@ -25,6 +25,8 @@ JUMP_S = 0.06
 LEAST_S = 0.005
 """A picture this fast needs no waiting sound."""
 MOST_S = 10.0
+MOST_EARLY_S = 0.2
+"""A picture that overtakes its sound by more is not believed."""
 REORDER_S = 0.02
 """A packet after a gap waits this long for the missing one."""
 STRAYED_S = 1.0
@@ -37,7 +39,7 @@ class OpusPacket:
     """One RTP payload; ``timestamp`` counts 1/48000 s.
 
     ``at_s`` is the second of the monotonic clock when it arrived, or, once it has left the delay,
-    that on which it should have left.
+    that on which the picture leaves that it belongs to.
     """
 
     payload: bytes
@@ -89,7 +91,6 @@ class AudioDelay:
     """
 
     def __init__(self, *, paced: bool = False) -> None:
-        self.delay_s = 0.0
         self.skew_s = 0.0
         """How much longer than the sound the picture took to come here; see `LipSync`."""
         self.dropped = 0
@@ -97,6 +98,7 @@ class AudioDelay:
         self._paced = paced
         self._latency = RunningMedian(LATENCY_WINDOW_S, *LATENCY_FRAMES)
         self._latency_s = 0.0
+        self._shift_s = 0.0
         self._settled_at: float | None = None
         self._waiting: list[_Waiting] = []
         self._arrivals: deque[float] = deque(maxlen=ARRIVALS)
@@ -109,6 +111,11 @@ class AudioDelay:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def delay_s(self) -> float:
+        """What packets wait for at present."""
+        return max(0.0, self._shift_s)
 
     def video_latency(self, seconds: float, now: float) -> None:
         """Note how long one picture took from its arrival to the encoder's output."""
@@ -190,30 +197,31 @@ class AudioDelay:
 
     def _due(self, waiting: _Waiting) -> float:
         due = waiting.packet.at_s
-        if self.delay_s or self._paced:
+        if self._shift_s > 0 or self._paced:
             due = self._on_timeline(waiting)
         if self._released is not None and waiting.sequence != self._released + 1:
             due = max(due, waiting.packet.at_s + REORDER_S)
         return due
 
     def _on_timeline(self, waiting: _Waiting) -> float:
-        return self._base_s + waiting.timestamp / SAMPLE_RATE_HZ + self.delay_s
+        """When its picture leaves, which may be before the sound has come."""
+        return self._base_s + waiting.timestamp / SAMPLE_RATE_HZ + self._shift_s
 
     def _settle(self, now: float) -> None:
         """Move the delay towards the picture's."""
-        target = min(MOST_S, max(0.0, self._latency_s + self.skew_s))
-        if target < LEAST_S:
+        target = min(MOST_S, max(-MOST_EARLY_S, self._latency_s + self.skew_s))
+        if abs(target) < LEAST_S:
             target = 0.0
-        gap = target - self.delay_s
+        gap = target - self._shift_s
         if abs(gap) > JUMP_S:
             self._jump(gap)
         elif self._settled_at is not None:
             step = SLEW * max(0.0, now - self._settled_at)
-            self.delay_s += min(step, max(-step, gap))
+            self._shift_s += min(step, max(-step, gap))
         self._settled_at = now
 
     def _jump(self, gap_s: float) -> None:
-        self.delay_s += gap_s
+        self._shift_s += gap_s
         if self._offset is not None:
             self._offset += round(gap_s * SAMPLE_RATE_HZ)
             self._marked = True

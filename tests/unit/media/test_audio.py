@@ -80,8 +80,10 @@ def test_the_publishers_own_skew_counts():
     line.skew_s = 0.05
     line.push(packet(0, 1.0))
     assert line.next_due(1.0) == 1.15
-    line.skew_s = -0.5
+    line.skew_s = -0.2
     assert line.next_due(1.0) == 1.0
+    popped = line.pop(1.0)  # at once, but it says that its picture has left already
+    assert popped is not None and abs(popped.at_s - 0.9) < 1e-9
 
 
 def test_a_jump_of_the_latency_moves_the_timeline_with_it():
