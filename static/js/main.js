@@ -4,13 +4,15 @@ import { Latest } from "./client/latest.js";
 import { Peer } from "./client/peer.js";
 import "./components/control-pad.js";
 import { SettingsForm } from "./components/settings-form.js";
-import { cameras, openSource, SourceError } from "./sources.js";
+import { soundButton } from "./sound.js";
+import { cameras, openMicrophone, openSource, SourceError } from "./sources.js";
 import { strings } from "./strings.js";
 import { renderState } from "./state-line.js";
 
 const RECONNECT_MS = [500, 1000, 2000, 5000];
 
 const element = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
+const showSound = soundButton(element("sound"), element("output"));
 const form = /** @type {SettingsForm} */ (element("settings"));
 
 /** @type {Record<string, any>} */
@@ -19,6 +21,8 @@ const pipelines = {};
 let peer = null;
 /** @type {import("./sources.js").Source|null} */
 let source = null;
+/** @type {MediaStreamTrack|null} */
+let microphone = null;
 let attempt = 0;
 let wanted = false;
 
@@ -94,6 +98,7 @@ async function switchTo(wish) {
 /** @param {any} session */
 function follow(session) {
   renderState(element("state"), session);
+  showSound(session);
   document.body.dataset.state = session.state;
   const { pipeline, mode } = session;
   if (pipeline && pipeline !== element("pipeline").value) {
@@ -115,6 +120,7 @@ async function start() {
   try {
     const choice = { device: element("camera").value, file: element("file").files[0] ?? null };
     source = await openSource(element("source").value, choice);
+    if (element("source").value === "camera" && element("microphone").checked) microphone = await openMicrophone();
     showPreview(source.stream);
     await connect(form.changes);
     say("");
@@ -141,6 +147,7 @@ async function connect(settings) {
     say(strings.ended(/** @type {CustomEvent} */ (event).detail.reason), "error");
   });
   await opened.sendTrack(source?.track ?? null);
+  await opened.sendSound(microphone ?? source?.sound ?? null);
   const session = element("session").value.trim();
   await opened.offer({
     ...(session ? { session } : {}),
@@ -182,13 +189,29 @@ function stop() {
   wanted = false;
   peer?.close();
   source?.close();
-  peer = source = null;
+  microphone?.stop();
+  peer = source = microphone = null;
+  showSound(null);
   element("output").srcObject = null;
   showPreview(null);
   showLive(false);
   element("watch-link").hidden = true;
   delete document.body.dataset.state;
   element("state").textContent = strings.stopped;
+}
+
+/** Switch the microphone while live. */
+async function switchMicrophone() {
+  if (!peer || element("source").value !== "camera") return;
+  microphone?.stop();
+  microphone = null;
+  try {
+    if (element("microphone").checked) microphone = await openMicrophone();
+  } catch (error) {
+    element("microphone").checked = false;
+    report(error);
+  }
+  await peer?.sendSound(microphone);
 }
 
 /** @param {MediaStream|null} stream */
@@ -208,7 +231,7 @@ function showLive(live) {
 
 async function showSourceOptions() {
   const kind = element("source").value;
-  element("camera-row").hidden = kind !== "camera";
+  element("camera-row").hidden = element("microphone-row").hidden = kind !== "camera";
   element("file-row").hidden = kind !== "file";
   if (kind !== "camera") return;
   const found = await cameras();
@@ -226,6 +249,7 @@ function wire() {
     showForm();
     void switchTo({ mode: element("mode").value });
   });
+  element("microphone").addEventListener("change", switchMicrophone);
   element("start").addEventListener("click", start);
   element("stop").addEventListener("click", () => {
     stop();

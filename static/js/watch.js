@@ -1,6 +1,7 @@
 /** The watch page: one WHEP viewer that comes back by itself. */
 import { adoptToken, ApiError } from "./client/api.js";
 import { Peer } from "./client/peer.js";
+import { soundButton } from "./sound.js";
 import { renderState } from "./state-line.js";
 import { strings } from "./strings.js";
 
@@ -11,6 +12,7 @@ const session = decodeURIComponent(location.pathname.split("/").pop() ?? "");
 /** @type {Peer|null} */
 let peer = null;
 let attempt = 0;
+const showSound = soundButton(element("sound"), element("output"));
 
 async function watch() {
   try {
@@ -22,7 +24,9 @@ async function watch() {
     opened.addEventListener("gone", () => again(strings.lost));
     opened.control.addEventListener("state", (event) => {
       attempt = 0;
-      renderState(element("state"), /** @type {CustomEvent} */ (event).detail.session);
+      const { session } = /** @type {CustomEvent} */ (event).detail;
+      renderState(element("state"), session);
+      showSound(session);
       element("messages").textContent = "";
     });
     opened.control.addEventListener("ended", (event) => {
