@@ -60,8 +60,11 @@ def create_app(
 
 
 async def _host_context(app: web.Application) -> AsyncIterator[None]:
-    yield
-    await app[HOST].aclose()
+    try:
+        await app[HOST].start()
+        yield
+    finally:
+        await app[HOST].aclose()
 
 
 async def serve(config: Config, on_ready: Callable[[str], None]) -> None:

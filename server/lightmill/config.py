@@ -8,13 +8,15 @@ silently ignored.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -68,12 +70,34 @@ class IceServer(_Section):
     credential: SecretStr | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Advertised:
+    """An address that leads to ours through a NAT; ``port=None`` means the same port as here."""
+
+    host: str
+    port: int | None = None
+
+
 class RtcConfig(_Section):
     """How peers reach each other."""
 
+    udp_port: int = Field(default=8189, ge=0, le=65535)
+    ephemeral_ports: bool = False
+    advertise: list[str] = Field(default_factory=list)
+    interfaces: list[Annotated[str, Field(pattern=r"^!?[^!\s]+$")]] = Field(default_factory=list)
+    address_family: Literal["any", "ipv4", "ipv6"] = "any"
     ice_servers: list[IceServer] = Field(default_factory=list[IceServer])
     connect_timeout_s: PositiveSeconds = 20.0
     max_candidates: PositiveInt = 64
+
+    def advertised(self) -> list[Advertised]:
+        return [_advertised(text) for text in self.advertise]
+
+    @model_validator(mode="after")
+    def _advertise_is_possible(self) -> RtcConfig:
+        if self.ephemeral_ports and any(one.port is not None for one in self.advertised()):
+            raise ValueError("advertise names a port, which ephemeral_ports = true cannot keep")
+        return self
 
 
 class MediaConfig(_Section):
@@ -143,6 +167,29 @@ class Config(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read nothing by ourselves: `load_config` merges the layers and passes the result."""
         return (init_settings,)
+
+
+def _advertised(text: str) -> Advertised:
+    """Read ``203.0.113.7``, ``203.0.113.7:8189``, ``2001:db8::7`` or ``[2001:db8::7]:8189``."""
+    host, port = text, ""
+    if text.startswith("["):
+        host, _, port = text[1:].rpartition("]")
+        port = port.removeprefix(":") if port.startswith(":") else port and "no port"
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+        port = port or "no port"
+    try:
+        address = ipaddress.ip_address(host)
+        number = int(port) if port else None
+        usable = not (address.is_unspecified or address.is_multicast or "%" in host)
+    except ValueError:
+        usable, number = False, None
+    if not usable or (number is not None and not 0 < number <= 65535):
+        raise ValueError(
+            f"advertise takes addresses such as 203.0.113.7, 203.0.113.7:8189 or "
+            f"[2001:db8::7]:8189, not {text!r}"
+        )
+    return Advertised(host, number)
 
 
 def load_config(

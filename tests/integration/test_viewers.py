@@ -134,7 +134,7 @@ async def test_fifty_sessions_leave_nothing_behind(http, peer):
 
 
 def footprint(process: psutil.Process) -> tuple[int, int, int, int]:
-    pools = ("infer-", "encode", "asyncio_")  # bounded pools that live with the server
+    pools = ("infer-", "codec-", "asyncio_")  # bounded pools that live with the server
     threads = [one.name for one in threading.enumerate() if not one.name.startswith(pools)]
     sockets = len(process.net_connections(kind="udp"))
     return len(asyncio.all_tasks()), len(threads), sockets, process.memory_info().rss

@@ -1,56 +1,33 @@
 """RTP packets -> whole encoded frames in order, each as soon as its last packet is there.
 
-Packets in sequence go straight into the frame in progress; its marker bit, or a packet of another
-timestamp, completes it. Packets behind a gap wait for the missing ones, which are asked for, at
-most as long as a retransmission helps. Then the gap is given up: its frames are dropped, and so is
-all that follows until a whole keyframe comes, since nothing else can be decoded.
+Packets in sequence are joined at once. Packets behind a gap wait for the missing ones, which are
+asked for, at most as long as a retransmission helps. Then the gap is given up: its frames are
+dropped, and so is all that follows until a whole keyframe comes, since nothing else can be decoded.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lightmill.media.depayload import depayloader
 from lightmill.media.gaps import Gaps
-from lightmill.media.rtp import (
-    SEQUENCE_MODULUS,
-    TIMESTAMP_MODULUS,
-    RtpPacket,
-    sequence_after,
-)
+from lightmill.media.joining import CLOCK_RATE, AssembledFrame, FrameJoiner
+from lightmill.media.rtp import SEQUENCE_MODULUS, RtpPacket, sequence_after, timestamp_after
 
-CLOCK_RATE = 90_000
-"""Hertz, of all video payload formats."""
-MAX_PACKETS = 1024
-"""In one frame, and waiting behind a gap: over 1 MB, more than any keyframe below 4K."""
+__all__ = ["AssembledFrame", "AssemblyStatistics", "FrameAssembler"]
+
+MAX_WAITING = 1024
+"""Packets behind a gap; at 10 Mbit/s they come in a second."""
 RESTART_JUMP = 1000
 """Steps of the sequence number beyond which it is another numbering, not loss or reordering."""
+RESTART_TICKS = 30 * CLOCK_RATE
+"""A packet with an old number and such a timestamp is no old packet either."""
 RESTART_SPREAD = 64
 RESTART_WITHIN_S = 1.0
 """A restart is believed when a second packet comes that near to the first in number and time."""
 DEFAULT_RTT_S = 0.05
-DEFAULT_INTERVAL_S = 1 / 30
-MAX_INTERVAL_S = 0.2
-"""A pause of the sender longer than that is no frame rate."""
-INTERVAL_GAIN = 1 / 8
 GAP_INTERVALS = 1.5
 GAP_MARGIN_S = 0.01
 """A gap waits for two round trips (asked twice) and this, or 1.5 frame intervals if longer."""
-
-
-@dataclass(frozen=True, slots=True)
-class AssembledFrame:
-    """One whole frame: H.264 as Annex B, VP8 as is; ``timestamp`` is RTP's, 32 bits.
-
-    ``first_arrival`` and ``arrival`` are when its first and its last packet came, on the clock of
-    ``now``.
-    """
-
-    data: bytes
-    timestamp: int
-    keyframe: bool
-    first_arrival: float
-    arrival: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +52,9 @@ class AssemblyStatistics:
 class FrameAssembler:
     """Assembles the packets of one SSRC; they come through `add`, retransmitted ones as well.
 
-    At most `MAX_PACKETS` wait behind a gap, and none longer than ``max_wait_s`` as long as packets
-    come or `poll` is called when `due` says. ``rtt_s`` may be set at any time. All methods belong
-    to one thread; ``now`` is any monotonic clock in seconds.
+    At most `MAX_WAITING` packets wait behind a gap, and none longer than ``max_wait_s`` as long as
+    packets come or `poll` is called when `due` says. ``rtt_s`` may be set at any time. All methods
+    belong to one thread; ``now`` is any monotonic clock in seconds.
     """
 
     def __init__(
@@ -97,34 +74,21 @@ class FrameAssembler:
 
         """
         self.rtt_s = DEFAULT_RTT_S
-        self._depayloader = depayloader(codec)
+        self._joiner = FrameJoiner(codec)
         self._max_wait_s = max_wait_s
         self._request_interval_s = keyframe_request_interval_s
         self._nack = nack
         # The sequence number that comes next; none equals -1, which stands for "the first one".
         self._next = -1
-        self._newest = -1  # the newest one received; valid while there are gaps
-        self._gaps = Gaps()
+        self._newest = -1  # the newest one received; valid while packets wait
         self._waiting: dict[int, tuple[RtpPacket, float]] = {}
+        self._gaps = Gaps()  # not empty exactly while packets wait
         self._keyframe_starts: set[int] = set()  # of those that wait
         self._given_up: set[int] = set()
         self._stray: tuple[RtpPacket, float] | None = None
-        # The frame in progress.
-        self._timestamp = -1  # -1 when there is none
-        self._n_packets = 0
-        self._first_arrival = 0.0
-        self._last_arrival = 0.0
-        self._sure = False  # the next frame is known to begin where the last one ended
-        # The stream.
-        self._previous_timestamp = -1  # of the last frame that left
-        self._markers_lie = False
-        self._interval_s = DEFAULT_INTERVAL_S
-        self._undecodable = True  # until a keyframe
-        self._wants_keyframe = False
         self._next_request = 0.0
-        self._dropped_timestamp = -1
-        self._frames = self._frames_dropped = self._packets = self._duplicates = 0
-        self._late = self._nacked = self._recovered = self._keyframe_requests = 0
+        self._packets = self._duplicates = self._late = 0
+        self._nacked = self._recovered = self._keyframe_requests = 0
 
     def add(self, packet: RtpPacket, now: float) -> list[AssembledFrame]:
         """Take a packet and return the frames that it completes, in order; mostly none."""
@@ -132,29 +96,28 @@ class FrameAssembler:
         frames: list[AssembledFrame] = []
         if packet.sequence_number == self._next and not self._waiting:
             self._next = (self._next + 1) % SEQUENCE_MODULUS
-            self._consume(packet, now, frames)
+            self._joiner.add(packet, now, frames)
         else:
-            self._add_out_of_order(packet, now, frames)
+            self._place(packet, now, frames)
         return frames
 
     def poll(self, now: float) -> list[AssembledFrame]:
         """Give up the gaps whose time is over and return the frames that this lets go."""
         frames: list[AssembledFrame] = []
-        if self._waiting:
-            self._settle(now, frames)
+        self._settle(now, frames)
         return frames
 
     def due(self) -> float | None:
-        """When the next call of `poll`, `take_nacks` or `take_keyframe_request` has work to do."""
-        if not self._waiting and not self._wants_keyframe:
+        """When `poll`, `take_nacks` or `take_keyframe_request` has work; None: not by itself."""
+        if not self._waiting and not self._joiner.wants_keyframe:
             return None
         times: list[float] = []
         if self._waiting:
             times.append(self._gaps.noticed() + self._gap_wait_s())
-            ask = self._gaps.next_ask() if self._asks() else None
-            if ask is not None:
-                times.append(ask)
-        if self._wants_keyframe:
+            ask_at = self._gaps.next_ask() if self._asks() else None
+            if ask_at is not None:
+                times.append(ask_at)
+        if self._joiner.wants_keyframe:
             times.append(self._next_request)
         return min(times)
 
@@ -168,7 +131,7 @@ class FrameAssembler:
 
     def take_keyframe_request(self, now: float) -> bool:
         """Whether to send a PLI now: once an interval for as long as a keyframe is needed."""
-        if not self._wants_keyframe or now < self._next_request:
+        if not self._joiner.wants_keyframe or now < self._next_request:
             return False
         self._next_request = now + self._request_interval_s
         self._keyframe_requests += 1
@@ -176,14 +139,13 @@ class FrameAssembler:
 
     def need_keyframe(self, now: float) -> None:
         """Drop all until the next keyframe and ask for one: the decoder lost its references."""
-        self._undecodable = True
-        self._wants_keyframe = True
+        self._joiner.lose_references()
         self._next_request = max(self._next_request, now)
 
     def statistics(self) -> AssemblyStatistics:
         return AssemblyStatistics(
-            frames=self._frames,
-            frames_dropped=self._frames_dropped,
+            frames=self._joiner.frames,
+            frames_dropped=self._joiner.frames_dropped,
             packets=self._packets,
             duplicates=self._duplicates,
             late=self._late,
@@ -192,111 +154,45 @@ class FrameAssembler:
             keyframe_requests=self._keyframe_requests,
         )
 
-    def _consume(self, packet: RtpPacket, arrival: float, frames: list[AssembledFrame]) -> None:
-        """Take the packet that follows the last one."""
-        payload = packet.payload
-        if not payload:  # padding, sent to probe the path
-            return
-        if packet.timestamp != self._timestamp:
-            if self._timestamp >= 0:
-                self._finish(arrival, frames)
-            self._begin(packet, arrival)
-        self._n_packets += 1
-        if arrival > self._last_arrival:
-            self._last_arrival = arrival
-        elif arrival < self._first_arrival:
-            self._first_arrival = arrival
-        self._depayloader.add(payload)
-        if packet.marker and not self._markers_lie:
-            self._finish(arrival, frames)
-        elif self._n_packets > MAX_PACKETS:
-            self._depayloader.spoil()
-
-    def _begin(self, packet: RtpPacket, arrival: float) -> None:
-        self._timestamp = packet.timestamp
-        self._first_arrival = self._last_arrival = arrival
-        self._n_packets = 0
-        # Some senders mark every packet; theirs show a frame's end only by the next one's start.
-        self._markers_lie = self._markers_lie or packet.timestamp == self._previous_timestamp
-        self._depayloader.begin(self._sure)
-        if self._undecodable and not self._depayloader.starts_keyframe(packet.payload):
-            self._wants_keyframe = True
-
-    def _finish(self, arrival: float, frames: list[AssembledFrame]) -> None:
-        """End the frame in progress: it leaves, or the stream is undecodable until a keyframe."""
-        timestamp, self._timestamp = self._timestamp, -1
-        self._sure = True
-        whole = self._depayloader.finish()
-        if whole is None:
-            self._lose(timestamp)
-            return
-        data, keyframe = whole
-        if not data:
-            return
-        if keyframe:
-            self._undecodable = self._wants_keyframe = False
-        elif self._undecodable:
-            self._lose(timestamp)
-            return
-        self._frames += 1
-        self._measure_interval(timestamp)
-        last_arrival = max(arrival, self._last_arrival)
-        frames.append(AssembledFrame(data, timestamp, keyframe, self._first_arrival, last_arrival))
-
-    def _lose(self, timestamp: int) -> None:
-        self._undecodable = self._wants_keyframe = True
-        if timestamp != self._dropped_timestamp:
-            self._dropped_timestamp = timestamp
-            self._frames_dropped += 1
-
-    def _measure_interval(self, timestamp: int) -> None:
-        interval = (timestamp - self._previous_timestamp) % TIMESTAMP_MODULUS / CLOCK_RATE
-        if self._previous_timestamp >= 0 and 0 < interval <= MAX_INTERVAL_S:
-            self._interval_s += INTERVAL_GAIN * (interval - self._interval_s)
-        self._previous_timestamp = timestamp
-
     def _asks(self) -> bool:
         """Whether a retransmission can come in time at all."""
         return self._nack and self.rtt_s < self._max_wait_s
 
     def _gap_wait_s(self) -> float:
-        useful = GAP_INTERVALS * self._interval_s
+        useful_s = GAP_INTERVALS * self._joiner.interval_s
         if self._asks():
-            useful = max(useful, 2 * self.rtt_s + GAP_MARGIN_S)
-        return min(self._max_wait_s, useful)
+            useful_s = max(useful_s, 2 * self.rtt_s + GAP_MARGIN_S)
+        return min(self._max_wait_s, useful_s)
 
-    def _add_out_of_order(
-        self, packet: RtpPacket, now: float, frames: list[AssembledFrame]
-    ) -> None:
+    def _place(self, packet: RtpPacket, now: float, frames: list[AssembledFrame]) -> None:
+        """Take a packet that is the first one, or not the next one, or fills a gap."""
         sequence = packet.sequence_number
         if self._next < 0:
             self._next = sequence
         ahead = sequence_after(self._next, sequence)
         newest_ahead = sequence_after(self._next, self._newest) if self._waiting else -1
         if not -RESTART_JUMP <= ahead <= newest_ahead + RESTART_JUMP:
-            self._add_stray(packet, now, frames)
-            return
-        if ahead < 0:
-            self._count_old(sequence)
-            return
-        if sequence in self._waiting:
+            self._suspect_restart(packet, now, frames)
+        elif ahead < 0:
+            lag = abs(timestamp_after(packet.timestamp, self._joiner.newest_timestamp))
+            if lag > RESTART_TICKS:
+                self._suspect_restart(packet, now, frames)
+            else:
+                self._count_old(sequence)
+        elif sequence in self._waiting:
             self._duplicates += 1
-            return
-        if ahead <= newest_ahead:
-            self._recovered += self._gaps.fill(sequence)
         else:
-            first = (self._newest + 1) % SEQUENCE_MODULUS if self._waiting else self._next
-            self._gaps.open(first, sequence, now)
-            self._newest = sequence
-        self._wait(packet, now)
-        self._drain(frames)
-        if self._waiting:
+            if ahead <= newest_ahead:
+                self._recovered += self._gaps.fill(sequence)
+            else:
+                first = (self._next + newest_ahead + 1) % SEQUENCE_MODULUS
+                self._gaps.open(first, sequence, now)
+                self._newest = sequence
+            self._waiting[sequence] = (packet, now)
+            if packet.payload and self._joiner.depayloader.starts_keyframe(packet.payload):
+                self._keyframe_starts.add(sequence)
+            self._join(frames)
             self._settle(now, frames)
-
-    def _wait(self, packet: RtpPacket, now: float) -> None:
-        self._waiting[packet.sequence_number] = (packet, now)
-        if packet.payload and self._depayloader.starts_keyframe(packet.payload):
-            self._keyframe_starts.add(packet.sequence_number)
 
     def _count_old(self, sequence: int) -> None:
         if sequence in self._given_up:
@@ -305,7 +201,7 @@ class FrameAssembler:
         else:
             self._duplicates += 1
 
-    def _add_stray(self, packet: RtpPacket, now: float, frames: list[AssembledFrame]) -> None:
+    def _suspect_restart(self, packet: RtpPacket, now: float, frames: list[AssembledFrame]) -> None:
         """Keep a packet from far away; a second one from there proves that the sender restarted."""
         stray, self._stray = self._stray, (packet, now)
         if stray is None or now - stray[1] > RESTART_WITHIN_S:
@@ -320,42 +216,41 @@ class FrameAssembler:
             frames += self.add(kept, arrival)
 
     def _restart(self) -> None:
-        self._abandon_frame()
-        self._lose_waiting(list(self._waiting))
-        self._next = self._previous_timestamp = -1
-        self._markers_lie = False
-        self._stray = None
+        self._joiner.restart()
+        self._drop_waiting(list(self._waiting))
         self._gaps.clear()
-        self._waiting.clear()
-        self._keyframe_starts.clear()
         self._given_up.clear()
-        self._undecodable = self._wants_keyframe = True
+        self._next = -1
+        self._stray = None
 
-    def _drain(self, frames: list[AssembledFrame]) -> None:
+    def _join(self, frames: list[AssembledFrame]) -> None:
         """Take all that now follows without a gap."""
         while (entry := self._waiting.pop(self._next, None)) is not None:
             self._keyframe_starts.discard(self._next)
             self._next = (self._next + 1) % SEQUENCE_MODULUS
-            self._consume(*entry, frames)
+            self._joiner.add(*entry, frames)
 
     def _settle(self, now: float, frames: list[AssembledFrame]) -> None:
-        """Give up gaps until none is overdue, in front of a whole keyframe, or one too many."""
+        """Give up the gaps that are overdue, in front of a whole keyframe, or one too many."""
         while self._waiting:
-            overdue = now >= self._gaps.noticed() + self._gap_wait_s()
-            crowded = len(self._waiting) > MAX_PACKETS
+            over = now >= self._gaps.noticed() + self._gap_wait_s()
+            over = over or len(self._waiting) > MAX_WAITING
             target = None
-            if self._keyframe_starts and (self._undecodable or overdue or crowded):
+            if self._keyframe_starts and (over or self._joiner.undecodable):
                 target = self._whole_keyframe()
             if target is None:
-                if not overdue and not crowded:
+                if not over:
                     return
-                target = min(self._waiting, key=lambda s: sequence_after(self._next, s))
+                target = min(self._waiting, key=self._ahead)
             self._skip_to(target)
-            self._drain(frames)
+            self._join(frames)
+
+    def _ahead(self, sequence: int) -> int:
+        return sequence_after(self._next, sequence)
 
     def _whole_keyframe(self) -> int | None:
         """Return the first packet of the oldest keyframe that waits with all its packets."""
-        for start in sorted(self._keyframe_starts, key=lambda s: sequence_after(self._next, s)):
+        for start in sorted(self._keyframe_starts, key=self._ahead):
             timestamp = self._waiting[start][0].timestamp
             sequence = start
             while (entry := self._waiting.get(sequence)) is not None:
@@ -367,25 +262,17 @@ class FrameAssembler:
 
     def _skip_to(self, target: int) -> None:
         """Give up all before ``target``, received or missing."""
-        self._abandon_frame()
-        self._lose_waiting([s for s in self._waiting if sequence_after(s, target) > 0])
+        self._joiner.interrupt()
+        self._drop_waiting([s for s in self._waiting if sequence_after(s, target) > 0])
         self._given_up.update(self._gaps.forget_before(target))
         self._next = target
-        if len(self._given_up) > MAX_PACKETS:
+        if len(self._given_up) > RESTART_JUMP:
             self._given_up = {
-                s for s in self._given_up if sequence_after(s, target) <= RESTART_JUMP
+                s for s in self._given_up if 0 < sequence_after(s, target) <= RESTART_JUMP
             }
-        self._undecodable = self._wants_keyframe = True
 
-    def _lose_waiting(self, sequences: list[int]) -> None:
-        lost = [self._waiting.pop(sequence)[0] for sequence in sequences]
+    def _drop_waiting(self, sequences: list[int]) -> None:
+        dropped = [self._waiting.pop(sequence)[0] for sequence in sequences]
         self._keyframe_starts.difference_update(sequences)
-        for timestamp in {packet.timestamp for packet in lost if packet.payload}:
-            self._lose(timestamp)
-
-    def _abandon_frame(self) -> None:
-        self._sure = False
-        if self._timestamp >= 0:
-            self._lose(self._timestamp)
-            self._timestamp = -1
-            self._depayloader.spoil()
+        for timestamp in {packet.timestamp for packet in dropped if packet.payload}:
+            self._joiner.drop(timestamp)

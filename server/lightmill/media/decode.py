@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 from typing import cast
 
@@ -15,6 +15,7 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
 from lightmill.media.assembly import AssembledFrame
+from lightmill.media.threads import CodecThreads
 from lightmill.metrics import Throttle
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class VideoDecoder:
 
 
 class DecodeQueue:
-    """Feeds a decoder in a pool's thread and gives its frames back on the event loop.
+    """Feeds a decoder in a codec thread and gives its frames back on the event loop.
 
     At most ``MAX_WAITING`` encoded frames wait. When one more comes, all are dropped and counted
     and ``on_trouble`` asks for a keyframe, as it does after a frame that does not decode. All
@@ -54,11 +55,11 @@ class DecodeQueue:
 
     def __init__(
         self,
-        pool: ThreadPoolExecutor,
+        threads: CodecThreads,
         on_frame: Callable[[av.VideoFrame, AssembledFrame], None],
         on_trouble: Callable[[], None],
     ) -> None:
-        self._pool = pool
+        self._threads = threads
         self._on_frame = on_frame
         self._on_trouble = on_trouble
         self._loop = asyncio.get_running_loop()
@@ -86,10 +87,10 @@ class DecodeQueue:
     def _next(self) -> None:
         if self._waiting and not self._busy:
             self._busy = True
-            self._pool.submit(self._work, *self._waiting.popleft())
+            self._threads.submit(partial(self._work, *self._waiting.popleft()))
 
     def _work(self, codec: str, frame: AssembledFrame) -> None:
-        """In the pool's thread."""
+        """In a codec thread."""
         if self._decoder is None or self._decoder.codec != codec:
             self._decoder = VideoDecoder(codec)
         pictures: list[av.VideoFrame] | FFmpegError

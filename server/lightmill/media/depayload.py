@@ -24,7 +24,7 @@ class Depayloader(Protocol):
     """What `FrameAssembler` asks of a codec."""
 
     def begin(self, sure: bool) -> None:
-        """Start a frame; ``sure`` when the packet before its first one is known to be another's."""
+        """Start a frame; ``sure`` when nothing is missing between it and the one before."""
 
     def add(self, payload: bytes) -> None:
         """Take the next packet's payload, which is not empty; one that makes no sense spoils it."""
@@ -108,25 +108,30 @@ class H264Depayloader:
     Parameter sets are kept by their identifiers and written in front of every keyframe, so that a
     decoder can begin at any of them, wherever the sender put them: in the frame, in packets with a
     timestamp of their own, or once at the start. Delimiters and filler are dropped.
+
+    Behind a gap the kept ones are doubtful, for new ones may be lost in it, or one of a pair. They
+    are trusted again when both came anew, or when a keyframe brought none: that one is refused,
+    and if the next one brings none either, this sender does not repeat them.
     """
 
     def __init__(self) -> None:
         self._sets: dict[tuple[int, int], bytes] = {}
-        self._sets_pending = False
+        self._sets_pending = False  # some came since the last frame
+        self._sets_doubtful = False
+        self._sps_renewed = False  # since they are doubtful
         self._parts: list[bytes] = []
         self._fragment_type = 0  # of the FU-A in progress, 0 outside of one
         self._fragment_at = 0  # where in `_parts` it begins
         self._spoilt = False
-        self._sure = False
-        self._has_sps = False
         self._has_slice = False
         self._has_idr = False
 
     def begin(self, sure: bool) -> None:
         self._parts = []
         self._fragment_type = 0
-        self._sure = sure
-        self._spoilt = self._has_sps = self._has_slice = self._has_idr = False
+        self._spoilt = self._has_slice = self._has_idr = False
+        if not sure:
+            self._sets_doubtful, self._sps_renewed = True, False
 
     def add(self, payload: bytes) -> None:
         if self._spoilt:
@@ -155,10 +160,8 @@ class H264Depayloader:
             return None
         if not self._has_slice:
             return b"", False
-        if self._has_idr:
-            # Behind a gap, what was lost may have been new parameter sets: trust only its own.
-            if not (self._sure or self._has_sps) or not self._complete_sets():
-                return None
+        if self._has_idr and not self._accept_sets():
+            return None
         if self._has_idr or self._sets_pending:
             self._sets_pending = False
             parts = self._prefix() + parts
@@ -240,9 +243,16 @@ class H264Depayloader:
             return
         self._sets[kind, identifier] = unit
         self._sets_pending = True
-        self._has_sps = self._has_sps or kind == SPS
+        if kind == SPS:
+            self._sps_renewed = True
+        elif self._sps_renewed:
+            self._sets_doubtful = False
 
-    def _complete_sets(self) -> bool:
+    def _accept_sets(self) -> bool:
+        """Whether a keyframe can be decoded with what is kept."""
+        if self._sets_doubtful:
+            self._sets_doubtful = False
+            return False
         kinds = {kind for kind, _ in self._sets}
         return SPS in kinds and PPS in kinds
 
@@ -252,7 +262,7 @@ class H264Depayloader:
 
 
 def exp_golomb(data: bytes, at_byte: int) -> int:
-    """Read ue(v) (ITU-T H.264 section 9.1) of at most 17 bits at a byte; -1 when there is none."""
+    """Read an unsigned code of at most 17 bits (ITU-T H.264 section 9.1); -1 when there is none."""
     field = data[at_byte : at_byte + 3]
     bits = int.from_bytes(field, "big") << 8 * (3 - len(field))
     zeros = 24 - bits.bit_length()

@@ -66,11 +66,11 @@ class H264Payloader:
             kind = unit[0] & 0x1F
             if kind == ACCESS_UNIT_DELIMITER:
                 continue
-            fits = kind > IDR_SLICE and size + 2 + len(unit) <= self._max_bytes
-            if small and not fits:
+            joins = kind > IDR_SLICE and 3 + len(unit) <= self._max_bytes
+            if small and not (joins and size + 2 + len(unit) <= self._max_bytes):
                 payloads.append(aggregate(small))
                 small, size = [], 1
-            if kind > IDR_SLICE and size + 2 + len(unit) <= self._max_bytes:
+            if joins:
                 small.append(unit)
                 size += 2 + len(unit)
             elif len(unit) <= self._max_bytes:

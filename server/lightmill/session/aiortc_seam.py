@@ -28,7 +28,7 @@ from aiortc.rtp import (
 
 from lightmill.errors import Closed
 from lightmill.media.rtp import RtpPacket, parse_rtp
-from lightmill.session.aioice_seam import IceWire
+from lightmill.session.ice_wire import IceWire
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 from lightmill.config import MediaConfig
@@ -13,6 +12,7 @@ from lightmill.media.fanout import Subscription
 from lightmill.media.frames import MediaFrame, OutgoingFrame
 from lightmill.media.playout import Playout
 from lightmill.media.stills import waiting_card
+from lightmill.media.threads import CodecThreads
 from lightmill.metrics import Rate, Window
 from lightmill.session.lane import Lane
 from lightmill.session.sound import SessionSound
@@ -70,7 +70,7 @@ class Broadcast:
     def __init__(
         self,
         config: MediaConfig,
-        pool: ThreadPoolExecutor,
+        threads: CodecThreads,
         card: Callable[[], tuple[str, list[str]] | None],
         on_viewers: Callable[[int], None],
     ) -> None:
@@ -83,7 +83,7 @@ class Broadcast:
             name: Window() for name in ("queue", "inference", "playout", "encode", "total")
         }
         self._config = config
-        self._pool = pool
+        self._threads = threads
         self._card = card
         self._on_viewers = on_viewers
         self._lanes: dict[str, Lane] = {}
@@ -102,7 +102,9 @@ class Broadcast:
     def join(self, codec: str) -> Viewer:
         """Add a viewer that takes ``codec``."""
         if codec not in self._lanes:
-            self._lanes[codec] = Lane(codec, self._config, self._pool, self._origin, self._measure)
+            self._lanes[codec] = Lane(
+                codec, self._config, self._threads, self._origin, self._measure
+            )
         viewer = Viewer(self._lanes[codec], self._count)
         self._viewers.add(viewer)
         return viewer

@@ -57,6 +57,10 @@ class SessionRequest:
 class SessionHost(Protocol):
     """Owner of all sessions. Methods raise from `lightmill.errors`; dicts are JSON-ready."""
 
+    async def start(self) -> None:
+        """Take the ports. Raises `ConfigError` when one cannot be used."""
+        ...
+
     async def connect(self, request: PeerRequest) -> PeerAnswer:
         """Negotiate a peer, creating or joining its session."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 
 import av
@@ -15,6 +15,7 @@ from lightmill.media.encode import VideoEncoder
 from lightmill.media.fanout import KeyframeGate, PacketFanout
 from lightmill.media.frames import MediaFrame, OutgoingFrame
 from lightmill.media.payload import Packetiser
+from lightmill.media.threads import CodecThreads
 from lightmill.metrics import Throttle
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class Lane:
         self,
         codec: str,
         config: MediaConfig,
-        pool: ThreadPoolExecutor,
+        threads: CodecThreads,
         origin: float,
         on_encoded: Callable[[MediaFrame], None],
     ) -> None:
@@ -49,7 +50,7 @@ class Lane:
         """Frames that a newer one replaced before they were encoded."""
         self._encoder = VideoEncoder(codec, config.start_bitrate_bps, config.max_bitrate_bps)
         self._packetiser = Packetiser(codec)
-        self._pool = pool
+        self._threads = threads
         self._loop = asyncio.get_running_loop()
         self._origin = origin
         self._on_encoded = on_encoded
@@ -91,10 +92,10 @@ class Lane:
         at = now if frame.released is None else frame.released
         pts = max(self._last_pts + 1, round((at - self._origin) * RTP_CLOCK))
         self._last_pts = pts
-        self._pool.submit(self._work, frame, self.gate.take(now), pts)
+        self._threads.submit(partial(self._work, frame, self.gate.take(now), pts))
 
     def _work(self, frame: MediaFrame, keyframe: bool, pts: int) -> None:
-        """In the pool's thread: encode and packetise, then back to the loop."""
+        """In a codec thread: encode and packetise, then back to the loop."""
         result: list[OutgoingFrame] | Exception
         try:
             result = self._encode(frame.frame, keyframe, pts)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
 from weakref import WeakValueDictionary
@@ -25,11 +23,13 @@ from lightmill.errors import (
 )
 from lightmill.inference.components import ComponentStore
 from lightmill.inference.executors import DeviceExecutors, resolve_device
+from lightmill.media.threads import CodecThreads
 from lightmill.pipelines.registry import PipelineRegistry
 from lightmill.session.host import PeerAnswer, PeerRequest, PeerRole, SessionRequest
 from lightmill.session.peer import Peer
 from lightmill.session.services import Services
 from lightmill.session.session import Session
+from lightmill.session.udp_mux import UdpMux
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +45,9 @@ class LocalSessionHost:
             registry=registry,
             executors=executors,
             components=ComponentStore(executors),
-            codecs=ThreadPoolExecutor(
-                config.media.codec_threads or os.cpu_count() or 1, thread_name_prefix="codec"
-            ),
+            codecs=CodecThreads(config.media.codec_threads),
             device=resolve_device(config.inference.device),
+            udp=UdpMux(config.rtc),
         )
         self._sessions: dict[str, Session] = {}
         self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -59,6 +58,9 @@ class LocalSessionHost:
         except (PipelineNotFound, PipelineUnavailable) as error:
             raise ConfigError(f"session.default_pipeline: {error}") from error
         self._closed = False
+
+    async def start(self) -> None:
+        self._services.udp.open()
 
     async def connect(self, request: PeerRequest) -> PeerAnswer:
         name = request.session or _generated_name()
@@ -215,8 +217,9 @@ class LocalSessionHost:
             *(self._end(session, "the server stops") for session in list(self._sessions.values()))
         )
         await asyncio.gather(*self._ending)
+        self._services.udp.close()
         await self._services.executors.aclose()
-        await asyncio.to_thread(self._services.codecs.shutdown)
+        await asyncio.to_thread(self._services.codecs.close)
 
 
 def _generated_name() -> str:

@@ -30,6 +30,7 @@ from lightmill.media.frames import MediaFrame
 from lightmill.media.rtp import RtpPacket
 from lightmill.session import aiortc_seam as seam
 from lightmill.session import audio_seam
+from lightmill.session.aioice_seam import share_port
 from lightmill.session.broadcast import Broadcast, Viewer
 from lightmill.session.control import ControlChannel, ControlTarget
 from lightmill.session.host import PeerRole
@@ -133,6 +134,7 @@ class Peer:
         text, deferred = defer_mdns(sdp)
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(text, "offer"))
+            share_port(self._pc.getTransceivers(), self._services.udp)
             for transceiver in self._pc.getTransceivers():
                 self._attach(transceiver, PREFERRED_CODEC[codec])
             self._attach_audio(opus_parameters(text))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 import av
@@ -15,6 +14,7 @@ from lightmill.media.assembly import AssembledFrame, FrameAssembler
 from lightmill.media.decode import DECODERS, DecodeQueue
 from lightmill.media.frames import MediaFrame
 from lightmill.media.rtp import RtpPacket
+from lightmill.media.threads import CodecThreads
 from lightmill.session.aiortc_seam import RtpWire
 
 
@@ -30,14 +30,14 @@ class VideoReceiver:
         wire: RtpWire,
         receiver: RTCRtpReceiver,
         config: MediaConfig,
-        pool: ThreadPoolExecutor,
+        threads: CodecThreads,
         feed: Callable[[MediaFrame], None],
         on_report: Callable[[int, int], None],
     ) -> None:
         self._config = config
         self._feed = feed
         self._loop = asyncio.get_running_loop()
-        self._decoding = DecodeQueue(pool, self._decoded, self._trouble)
+        self._decoding = DecodeQueue(threads, self._decoded, self._trouble)
         self._assembler: FrameAssembler | None = None
         self._stream: tuple[int, str] | None = None
         self._timer: asyncio.TimerHandle | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +9,9 @@ import torch
 from lightmill.config import Config
 from lightmill.inference.components import ComponentStore
 from lightmill.inference.executors import DeviceExecutors
+from lightmill.media.threads import CodecThreads
 from lightmill.pipelines.registry import PipelineRegistry
+from lightmill.session.udp_mux import UdpMux
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,5 +22,6 @@ class Services:
     registry: PipelineRegistry
     executors: DeviceExecutors
     components: ComponentStore
-    codecs: ThreadPoolExecutor
+    codecs: CodecThreads
     device: torch.device
+    udp: UdpMux
