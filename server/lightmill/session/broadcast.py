@@ -74,7 +74,7 @@ class Broadcast:
         card: Callable[[], tuple[str, list[str]] | None],
         on_viewers: Callable[[int], None],
     ) -> None:
-        self.sound = SessionSound(pool, config.audio_bitrate_bps)
+        self.sound = SessionSound(threads, config.audio_bitrate_bps)
         self.playout = Playout()
         self.last: MediaFrame | None = None
         self.rate = Rate()
@@ -183,4 +183,4 @@ class Broadcast:
         lanes, self._lanes = self.lanes, {}
         for lane in lanes:
             lane.close()
-        await self.sound.aclose()
+        self.sound.close()

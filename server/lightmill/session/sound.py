@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
 
-from lightmill.errors import Closed, MediaError
+from lightmill.errors import Closed
 from lightmill.media.audio import (
     LATENCY_FRAMES,
     LATENCY_WINDOW_S,
-    SAMPLE_RATE_HZ,
     AudioDelay,
     OpusPacket,
     RunningMedian,
 )
 from lightmill.media.frames import MediaFrame, OutgoingFrame
 from lightmill.media.lipsync import LipSync
-from lightmill.media.opus import PACKET_S, Sound, SoundEncoder
 from lightmill.media.rtp import RtpPacket
-from lightmill.metrics import Throttle
-
-logger = logging.getLogger(__name__)
+from lightmill.media.threads import CodecThreads
+from lightmill.session.voice import LINGER_S, PipelineVoice
 
 VIEWER_PACKETS = 50
 """Packets that wait for a slow viewer: a second. Then the oldest goes."""
-SOUNDS = 4
-"""Chunks of sound that wait for their encoder; then the oldest goes."""
 SKEW_PACKETS = 25
 """The publisher's own skew is looked at every half second."""
-LINGER_S = 2.0
-"""The pipeline's sound, or any sound, counts as ended this long after its last."""
-SEAM_S = 0.06
-"""A chunk's sound that begins this far from the end of the last one does not continue it."""
-PULL = 0.1
-"""Share of a smaller difference that each chunk corrects."""
 
 
 class SoundSubscription:
@@ -94,10 +80,10 @@ class SessionSound:
     The publisher's packets pass unless the pipeline makes sound itself.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor, bitrate_bps: int) -> None:
+    def __init__(self, threads: CodecThreads, bitrate_bps: int) -> None:
         self.lipsync = LipSync()
         self._delay = AudioDelay()
-        self._voice = _Voice(pool, bitrate_bps, self._schedule)
+        self._voice = PipelineVoice(threads, bitrate_bps, self._schedule)
         self._active = self._delay
         # Pictures stand for the time of their release, and leave when they are encoded.
         self._encoding = RunningMedian(LATENCY_WINDOW_S, *LATENCY_FRAMES)
@@ -199,88 +185,11 @@ class SessionSound:
             "dropped": self._delay.dropped + self._voice.line.dropped,
         }
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """End the encoder and every subscription. Idempotent."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        await self._voice.aclose()
+        self._voice.close()
         for subscription in tuple(self._subscriptions):
             self.unsubscribe(subscription)
-
-
-class _Voice:
-    """The pipeline's sound: encoded beside the loop, due when the frames that it belongs to are."""
-
-    def __init__(
-        self, pool: ThreadPoolExecutor, bitrate_bps: int, on_packets: Callable[[], None]
-    ) -> None:
-        self.line = AudioDelay(paced=True)
-        self._pool = pool
-        self._encoder = SoundEncoder(bitrate_bps)
-        self._on_packets = on_packets
-        self._playing: Sound | None = None
-        self._ends_at: float | None = None
-        self._waiting: deque[tuple[Sound, float]] = deque(maxlen=SOUNDS)
-        self._next_s = 0.0
-        self._n_packets = 0
-        self._throttle = Throttle()
-        self._task: asyncio.Task[None] | None = None
-
-    def sounds(self, now: float) -> bool:
-        return self._ends_at is not None and now < self._ends_at + LINGER_S
-
-    def play(self, sound: Sound, at_s: float, now: float) -> None:
-        """Play ``sound`` from ``at_s`` on; frames that belong to what plays already add nothing."""
-        if sound is self._playing:
-            return
-        self._playing = sound
-        self._ends_at = now + sound.duration_s - at_s
-        self._waiting.append((sound.after(at_s) if at_s else sound, now))
-        if self._task is None:
-            self._task = asyncio.create_task(self._encode(), name="encode:opus")
-
-    async def _encode(self) -> None:
-        try:
-            while self._waiting:
-                await self._encode_one(*self._waiting.popleft())
-        finally:
-            self._task = None
-
-    async def _encode_one(self, sound: Sound, start: float) -> None:
-        self._join(start)
-        loop = asyncio.get_running_loop()
-        try:
-            packets = await loop.run_in_executor(self._pool, self._encoder.encode, sound)
-        except MediaError as error:
-            self._encoder.reset()
-            if self._throttle.ready(monotonic()):
-                logger.warning("the pipeline's sound is left out: %s", error)
-            return
-        for payload in packets:
-            self._push(payload)
-        self._on_packets()
-
-    def _join(self, start: float) -> None:
-        """Let the next sound begin at ``start``: as the continuation of the last when it is one."""
-        late = start - (self._next_s + self._encoder.waiting_s)
-        if abs(late) <= SEAM_S:
-            self._next_s += PULL * late
-            return
-        self._encoder.reset()
-        self.line.restart()
-        self._next_s = start
-
-    def _push(self, payload: bytes) -> None:
-        number = self._n_packets
-        self._n_packets += 1
-        timestamp = round(number * PACKET_S * SAMPLE_RATE_HZ)
-        self.line.push(OpusPacket(payload, timestamp, self._next_s, number))
-        self._next_s += PACKET_S
-
-    async def aclose(self) -> None:
-        self._waiting.clear()
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)

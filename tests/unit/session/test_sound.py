@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from time import monotonic
 
@@ -16,15 +15,17 @@ from lightmill.errors import Closed
 from lightmill.media.frames import MediaFrame, OutgoingFrame
 from lightmill.media.opus import Sound
 from lightmill.media.rtp import RtpPacket
+from lightmill.media.threads import CodecThreads
 from lightmill.session.sound import VIEWER_PACKETS, SessionSound, SoundSubscription
 
 
 @pytest.fixture
 async def sound() -> AsyncIterator[SessionSound]:
-    with ThreadPoolExecutor(1) as pool:
-        session = SessionSound(pool, 64_000)
-        yield session
-        await session.aclose()
+    threads = CodecThreads(1)
+    session = SessionSound(threads, 64_000)
+    yield session
+    session.close()
+    threads.close()
 
 
 def packet(number: int, ssrc: int = 1) -> RtpPacket:
