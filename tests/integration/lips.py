@@ -25,22 +25,23 @@ from aiortc.rtp import RtcpSrPacket
 from tests.integration.peers import PeerClient
 
 FPS = 30
-PERIOD_S = 0.7
-"""No multiple of a slow pipeline's frame interval, so that it is caught in every phase."""
-FLASH_S = 0.2
+PERIOD_FRAMES = 34
+"""No multiple of 100 ms, so that a slow pipeline is caught in every phase; long enough that a beep
+cannot be taken for that of another flash."""
+FLASH_FRAMES = 6
 TONE_HZ = 1000
 RATE_HZ = 48_000
 
 
 def write_clip(path: Path, seconds: float) -> None:
-    """Write a Matroska file of raw-ish video and PCM: white and loud for the first ``FLASH_S`` of each period."""
+    """Write a Matroska file of raw-ish video and PCM: white and loud for the first ``FLASH_FRAMES`` of each period."""
     with av.open(str(path), "w", format="matroska") as container:
         video = container.add_stream("mpeg4", rate=FPS)
         video.width, video.height, video.pix_fmt = 320, 240, "yuv420p"
         video.bit_rate = 1_000_000
         audio = container.add_stream("pcm_s16le", rate=RATE_HZ, layout="mono")
         for index in range(round(seconds * FPS)):
-            level = 255 if index / FPS % PERIOD_S < FLASH_S - 0.5 / FPS else 0
+            level = 255 if index % PERIOD_FRAMES < FLASH_FRAMES else 0
             picture = np.full((240, 320, 3), level, np.uint8)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = index, fractions.Fraction(1, FPS)
@@ -54,7 +55,7 @@ def _beep(index: int) -> av.AudioFrame:
     """The sound of one picture."""
     count = RATE_HZ // FPS
     at = (np.arange(count) + index * count) / RATE_HZ
-    loud = at % PERIOD_S < FLASH_S
+    loud = index % PERIOD_FRAMES < FLASH_FRAMES
     samples = (np.sin(2 * np.pi * TONE_HZ * at) * 12_000 * loud).astype(np.int16)
     frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
     frame.sample_rate = RATE_HZ
@@ -199,7 +200,7 @@ class LipViewer:
         starts = loud[np.flatnonzero(np.diff(loud, prepend=-RATE_HZ) > 0.1 * RATE_HZ)]
         return [first + int(start) for start in starts]
 
-    def skews_ms(self, *, by: str = "reported", skip: int = 4) -> list[float]:
+    def skews_ms(self, *, by: str = "reported", skip: int = 3) -> list[float]:
         """Sound minus picture for each flash but the first ``skip``; positive: the sound is late."""
         beeps = [getattr(self.audio, by)(timestamp) for timestamp in self.beeps()]
         flashes = [getattr(self.video, by)(timestamp) for timestamp in self.flashes()]

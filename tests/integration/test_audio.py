@@ -14,7 +14,7 @@ from tests.integration.lips import RATE_HZ, Ear, LipViewer, Publisher, write_cli
 from tests.integration.peers import NumberedTrack, PeerClient
 from tests.integration.test_offer import wait_for_state
 
-WATCHED_S = 12.0
+WATCHED_S = 15.0
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ SOUNDS = 4
 """Chunks of sound that wait for their encoder; then the oldest goes."""
 LINGER_S = 2.0
 """Sound counts as ended this long after its last."""
-SEAM_S = 0.06
+SEAM_S = 0.04
 """A chunk's sound that begins this far from the end of the last one does not continue it."""
-PULL = 0.1
+PULL = 0.3
 """Share of a smaller difference that each chunk corrects."""
 
 
