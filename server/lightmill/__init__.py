@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         ui_field_config,
     )
     from lightmill.pipelines.contract import Pipeline, Requirements, prepare_for_mode
+    from lightmill.planes import YuvPlanes
 
 __version__ = version("lightmill")
 
@@ -26,6 +27,7 @@ __all__ = [
     "Pipeline",
     "Requirements",
     "UsageType",
+    "YuvPlanes",
     "hookimpl",
     "prepare_for_mode",
     "ui_field_config",
@@ -34,6 +36,7 @@ __all__ = [
 _HOMES = {
     "Pipeline": "pipelines.contract",
     "Requirements": "pipelines.contract",
+    "YuvPlanes": "planes",
     "hookimpl": "hookspecs",
     "prepare_for_mode": "pipelines.contract",
 }

@@ -8,23 +8,23 @@ import logging
 import secrets
 import signal
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from pydantic import SecretStr
 
 from lightmill.config import Config
 from lightmill.errors import ConfigError
-from lightmill.pipelines.registry import PipelineRegistry
-from lightmill.pipelines.registry import registry as process_registry
-from lightmill.plugins import load_plugins
 from lightmill.session.host import SessionHost
-from lightmill.session.local import LocalSessionHost
-from lightmill.signaling import health, offer, pages, pipelines, sessions, whep, whip
+from lightmill.session.workers import WorkerSessionHost
+from lightmill.signaling import events, health, offer, pages, pipelines, sessions, whep, whip
 from lightmill.signaling.auth import authorised
-from lightmill.signaling.keys import CONFIG, FAILED_PLUGINS, HOST, REGISTRY
-from lightmill.signaling.middleware import cors, errors_as_json, is_loopback
+from lightmill.signaling.keys import CONFIG, HOST
+from lightmill.signaling.middleware import cors, errors_as_json, is_loopback, mark
 from lightmill.static_root import static_root
+
+if TYPE_CHECKING:
+    from lightmill.pipelines.registry import PipelineRegistry
 
 logger = logging.getLogger(__name__)
 
@@ -34,29 +34,32 @@ def create_app(
 ) -> web.Application:
     """Wire the server. ``registry`` is taken as it is; by default plug-ins are loaded into it.
 
+    With ``server.workers`` the sessions' processes load pipelines and plug-ins, and this one none.
+
     Raises:
         ConfigError: a configured device or pipeline is not there.
 
     """
-    failed: list[dict[str, Any]] = []
-    if registry is None:
-        registry = process_registry()
-        if config.plugins.enabled:
-            report = load_plugins(registry, config.plugins.blocked)
-            failed = [failure.to_json() for failure in report.failed]
     app = web.Application(
         middlewares=[cors, errors_as_json, authorised],
         client_max_size=config.server.max_body_bytes,
     )
     app[CONFIG] = config
-    app[REGISTRY] = registry
-    app[FAILED_PLUGINS] = failed
-    app[HOST] = host if host is not None else LocalSessionHost(config, registry)
+    app[HOST] = host if host is not None else _host(config, registry)
     app.cleanup_ctx.append(_host_context)
-    for room in (offer, whip, whep, sessions, pipelines, health):
+    app.on_response_prepare.append(mark)
+    for room in (offer, whip, whep, sessions, events, pipelines, health):
         room.register(app)
     pages.register(app, static_root())
     return app
+
+
+def _host(config: Config, registry: PipelineRegistry | None) -> SessionHost:
+    if config.server.workers:
+        return WorkerSessionHost(config)
+    from lightmill.session.opening import open_local_host  # noqa: PLC0415  torch loads slowly
+
+    return open_local_host(config, registry=registry)
 
 
 async def _host_context(app: web.Application) -> AsyncIterator[None]:
@@ -71,7 +74,7 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> None:
     """Run until SIGINT or SIGTERM; ``on_ready`` gets the URL to open.
 
     Raises:
-        ConfigError: the address cannot be used.
+        ConfigError: the address, a configured device or pipeline cannot be used.
 
     """
     config = _with_token(config)
@@ -82,8 +85,8 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await runner.setup()
     try:
+        await runner.setup()
         site = web.TCPSite(runner, config.server.host, config.server.port)
         try:
             await site.start()

@@ -1,10 +1,9 @@
-"""The command line: ``lightmill serve | pipelines | doctor``."""
+"""The command line: ``lightmill serve | pipelines | doctor | bench``."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,9 +13,11 @@ from rich.table import Table
 
 from lightmill import __version__
 from lightmill.config import Config, load_config
-from lightmill.errors import ConfigError
+from lightmill.errors import BenchError, ConfigError, LightmillError
+from lightmill.logs import configure_logging
 
 EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Real-time video, live AI.")
 console = Console()
@@ -50,7 +51,7 @@ def _load(config: Path | None, flags: dict[str, Any]) -> Config:
         raise  # unreachable; for the type checker
 
 
-def _give_up(error: ConfigError) -> None:
+def _give_up(error: LightmillError) -> None:
     typer.echo(f"lightmill: {error}", err=True)
     raise typer.Exit(EXIT_USAGE)
 
@@ -63,27 +64,26 @@ def serve(
     pipeline: Annotated[str | None, typer.Option(help="Pipeline of new sessions.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     token: Annotated[str | None, typer.Option(help="Bearer token that clients must send.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that run the sessions; 0: this one does.")
+    ] = None,
 ) -> None:
     """Run the server until Ctrl-C."""
     flags = {
-        "server": {"host": host, "port": port, "token": token},
+        "server": {"host": host, "port": port, "token": token, "workers": workers},
         "session": {"default_pipeline": pipeline},
         "log": {"level": log_level},
     }
     loaded = _load(config, flags)
-    logging.basicConfig(
-        level=loaded.log.level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for library in ("aioice", "aiortc"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-    from lightmill.app import serve as run  # noqa: PLC0415  torch loads slowly
+    configure_logging(loaded.log.level)
+    from lightmill.app import serve as run  # noqa: PLC0415  other commands need no server
 
     def on_ready(url: str) -> None:
         typer.echo(f"Lightmill {__version__} is ready: open {url}")
 
     try:
         asyncio.run(run(loaded, on_ready))
-    except ConfigError as error:
+    except LightmillError as error:
         _give_up(error)
 
 
@@ -127,6 +127,76 @@ def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
         console.print(table)
     if any(finding.broken for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    url: Annotated[str, typer.Argument(help="An /offer, WHIP or WHEP URL, or HOST:PORT.")],
+    kind: Annotated[
+        str | None, typer.Option(help="offer, whip+whep or whep; by the URL if not given.")
+    ] = None,
+    sessions: Annotated[int, typer.Option(help="Sessions at once.")] = 1,
+    viewers: Annotated[int, typer.Option(help="WHEP viewers of each session.")] = 1,
+    probes: Annotated[int, typer.Option(help="Sessions whose pictures are decoded.")] = 1,
+    seconds: Annotated[float, typer.Option(help="Measured time, after the warm-up.")] = 10,
+    warm_up: Annotated[float, typer.Option(help="Seconds before measuring.")] = 3,
+    size: Annotated[str, typer.Option(help="Width and height of the pictures.")] = "1280x720",
+    fps: Annotated[float, typer.Option(help="Pictures a second.")] = 30,
+    bitrate: Annotated[int, typer.Option(help="Bits per second; 0: by the size.")] = 0,
+    codec: Annotated[str, typer.Option(help="h264 or vp8.")] = "h264",
+    keyframe_s: Annotated[float, typer.Option(help="Seconds between keyframes.")] = 2,
+    pipeline: Annotated[str | None, typer.Option(help="Pipeline to ask for.")] = None,
+    token: Annotated[str | None, typer.Option(help="Bearer token of the server.")] = None,
+    server_pid: Annotated[
+        int | None, typer.Option(help="Process to watch; found by the port if local.")
+    ] = None,
+    sustain: Annotated[
+        float | None, typer.Option(help="Add sessions until one has fewer frames a second.")
+    ] = None,
+    floor: Annotated[bool, typer.Option(help="Measure the client alone first.")] = True,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="File for the result as JSON; - prints it.")
+    ] = None,
+) -> None:
+    """Load a server with real peers, and measure what comes back."""
+    from lightmill.bench.command import run_bench  # noqa: PLC0415  av and aiortc load slowly
+    from lightmill.bench.options import (  # noqa: PLC0415
+        BenchOptions,
+        Kind,
+        complete_url,
+        guess_kind,
+        parse_size,
+    )
+
+    try:
+        if kind is not None and kind not in {"offer", "whip+whep", "whep"}:
+            raise BenchError(f"kind {kind} is not offer, whip+whep or whep")
+        chosen = Kind(kind) if kind else guess_kind(url)
+        width, height = parse_size(size)
+        options = BenchOptions(
+            url=complete_url(url, chosen),
+            kind=chosen,
+            sessions=sessions,
+            viewers=viewers,
+            probes=probes,
+            seconds=seconds,
+            warm_up_s=warm_up,
+            width=width,
+            height=height,
+            fps=fps,
+            bitrate_bps=bitrate,
+            codec=codec.upper(),
+            keyframe_s=keyframe_s,
+            pipeline=pipeline,
+            token=token,
+            server_pid=server_pid,
+        )
+        run_bench(options, sustain_fps=sustain, floor=floor, json_file=json_file)
+    except BenchError as error:
+        _give_up(error)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; all peers are closed", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ silently ignored.
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -47,6 +48,7 @@ class ServerConfig(_Section):
     cors_origins: list[str] = Field(default_factory=list)
     max_body_bytes: PositiveInt = 262_144
     shutdown_timeout_s: PositiveSeconds = 5.0
+    workers: int = Field(default=0, ge=0, le=64)
 
 
 class SessionConfig(_Section):
@@ -104,6 +106,8 @@ class MediaConfig(_Section):
     """Codecs, bit rates and queues of the media path."""
 
     codec: Literal["auto", "h264", "vp8"] = "auto"
+    h264_encoder: Literal["auto", "libx264", "nvenc"] = "auto"
+    h264_preset: Literal["auto", "ultrafast", "superfast", "veryfast"] = "auto"
     start_bitrate_bps: PositiveInt = 1_500_000
     min_bitrate_bps: PositiveInt = 250_000
     max_bitrate_bps: PositiveInt = 8_000_000
@@ -190,6 +194,22 @@ def _advertised(text: str) -> Advertised:
             f"[2001:db8::7]:8189, not {text!r}"
         )
     return Advertised(host, number)
+
+
+def config_to_json(config: Config) -> str:
+    """What was configured, secrets in clear: for another process' eyes, not for logs."""
+
+    def reveal(value: object) -> str:
+        if isinstance(value, SecretStr):
+            return value.get_secret_value()
+        raise TypeError(f"{type(value).__name__} has no place in a configuration")
+
+    return json.dumps(config.model_dump(exclude_unset=True), default=reveal)
+
+
+def config_from_json(text: str) -> Config:
+    """The inverse of `config_to_json`."""
+    return Config(**json.loads(text))
 
 
 def load_config(

@@ -15,8 +15,11 @@
     │   ├── SessionExists
     │   ├── PublisherPresent
     │   └── PipelineUnavailable this machine cannot run that pipeline
-    ├── LimitReached            a configured limit is reached; try again later
+    ├── Unavailable             it cannot be done now; ``retry_after_s`` says when to try again
+    │   ├── LimitReached        a configured limit is reached
+    │   └── WorkerDied          the worker process that should have answered is gone
     ├── PipelineFailed          a pipeline raised while loading or running
+    ├── BenchError              a load run cannot start, or the server under test let it down
     ├── MediaError              a codec refused its input
     └── Closed                  the queue, stage or session has ended
 
@@ -122,20 +125,38 @@ class PipelineUnavailable(Conflict):
     code = "pipeline_unavailable"
 
 
-class LimitReached(LightmillError):
-    """A configured limit is reached; ``retry_after_s`` says when a new try makes sense."""
+class Unavailable(LightmillError):
+    """It cannot be done now; ``retry_after_s`` says when a new try makes sense."""
 
-    code = "limit_reached"
+    code = "unavailable"
 
     def __init__(self, message: str, retry_after_s: int = 5) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
 
+class LimitReached(Unavailable):
+    """A configured limit is reached."""
+
+    code = "limit_reached"
+
+
+class WorkerDied(Unavailable):
+    """The worker process that should have answered ended; a replacement is being started."""
+
+    code = "worker_died"
+
+
 class PipelineFailed(LightmillError):
     """A pipeline raised while it was loading or running."""
 
     code = "pipeline_failed"
+
+
+class BenchError(LightmillError):
+    """A load run cannot start or go on; the message names the URL and what it answered."""
+
+    code = "bench"
 
 
 class MediaError(LightmillError):

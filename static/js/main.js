@@ -1,7 +1,9 @@
 /** The page: wires sources, pipelines, settings and the connection. */
 import { adoptToken, ApiError, getJson } from "./client/api.js";
+import { workerEvents } from "./client/events.js";
 import { Latest } from "./client/latest.js";
 import { Peer } from "./client/peer.js";
+import { Revival } from "./client/revival.js";
 import "./components/control-pad.js";
 import { SettingsForm } from "./components/settings-form.js";
 import { soundButton } from "./sound.js";
@@ -19,12 +21,15 @@ const form = /** @type {SettingsForm} */ (element("settings"));
 const pipelines = {};
 /** @type {Peer|null} */
 let peer = null;
+/** @type {import("./client/events.js").SessionEvents|null} */
+let events = null;
 /** @type {import("./sources.js").Source|null} */
 let source = null;
 /** @type {MediaStreamTrack|null} */
 let microphone = null;
 let attempt = 0;
 let wanted = false;
+const revival = new Revival();
 
 const sender = new Latest(async (settings) => {
   try {
@@ -149,12 +154,15 @@ async function connect(settings) {
   await opened.sendTrack(source?.track ?? null);
   await opened.sendSound(microphone ?? source?.sound ?? null);
   const session = element("session").value.trim();
+  const codec = element("codec").value;
   await opened.offer({
     ...(session ? { session } : {}),
+    ...(codec ? { codec } : {}),
     pipeline: element("pipeline").value,
     mode: element("mode").value,
     settings,
   });
+  void listen(opened);
   element("session").value = opened.session;
   const link = element("watch-link");
   link.href = `/watch/${encodeURIComponent(opened.session)}`;
@@ -163,12 +171,34 @@ async function connect(settings) {
   showLive(true);
 }
 
-/** @param {Peer} lost */
-async function reconnect(lost) {
+/** Hear of the session's end even when its process dies and cannot say goodbye. @param {Peer} opened */
+async function listen(opened) {
+  events?.close();
+  const found = await workerEvents(opened.session);
+  if (peer !== opened) return found?.close();
+  events = found;
+  found?.addEventListener("ended", (event) => {
+    const ended = /** @type {CustomEvent} */ (event).detail;
+    if (peer !== opened) return;
+    const text = strings.ended(ended.reason);
+    if (revival.allows(ended, performance.now())) {
+      element("state").textContent = text;
+      void reconnect(opened, text);
+    } else if (ended.code === "worker_died") {
+      stop();
+      element("state").textContent = text;
+      say(text, "error");
+    }
+  });
+}
+
+/** @param {Peer} lost @param {string} [why] */
+async function reconnect(lost, why = strings.lost) {
   if (peer !== lost || !wanted) return;
   lost.close();
+  events?.close();
   while (wanted) {
-    say(strings.lost, "error");
+    say(why, "error");
     await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS[Math.min(attempt++, RECONNECT_MS.length - 1)]));
     if (!wanted) return;
     try {
@@ -188,9 +218,10 @@ async function reconnect(lost) {
 function stop() {
   wanted = false;
   peer?.close();
+  events?.close();
   source?.close();
   microphone?.stop();
-  peer = source = microphone = null;
+  peer = events = source = microphone = null;
   showSound(null);
   element("output").srcObject = null;
   showPreview(null);
@@ -225,7 +256,7 @@ function showLive(live) {
   form.live = live;
   element("start").disabled = live;
   element("stop").disabled = !live;
-  element("source").disabled = element("session").disabled = live;
+  element("source").disabled = element("session").disabled = element("codec").disabled = live;
   element("empty").hidden = live;
 }
 

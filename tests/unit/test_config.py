@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lightmill.config import Config, load_config
+from lightmill.config import Config, config_from_json, config_to_json, load_config
 from lightmill.errors import ConfigError
 
 MANUAL = Path(__file__).parents[2] / "config/default.toml"
@@ -61,3 +61,10 @@ def test_a_missing_file_is_an_error(tmp_path):
 def test_secrets_do_not_show():
     config = load_config(environ={}, flags={"server": {"token": "hunter2"}})
     assert "hunter2" not in repr(config)
+
+
+def test_the_configuration_survives_the_way_to_another_process():
+    ice = {"urls": ["turn:x"], "username": "u", "credential": "hidden"}
+    flags = {"server": {"token": "hunter2", "workers": 3}, "rtc": {"ice_servers": [ice]}}
+    config = load_config(environ={}, flags=flags)
+    assert config_from_json(config_to_json(config)) == config

@@ -11,21 +11,24 @@ import pytest
 import torch
 
 from lightmill.errors import InvalidSettings
-from lightmill.media.pixels import split_output
+from lightmill.media.pixels import FrameConverter, split_output
 from lightmill.pipelines.registry import build_registry
+from lightmill.planes import YuvPlanes
 
 ROOT = Path(__file__).parents[2]
 
 
-def example():
-    spec = importlib.util.spec_from_file_location("negative", ROOT / "docs/examples/negative.py")
+def example(name, class_name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/examples/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.Negative
+    return getattr(module, class_name)
 
 
+EXAMPLES = {"negative": "Negative", "night_vision": "NightVision"}
 REGISTRY = build_registry()
-REGISTRY.register(example(), plugin="docs")
+for file, pipeline_class in EXAMPLES.items():
+    REGISTRY.register(example(file, pipeline_class), plugin="docs")
 CASES = [(entry, mode) for entry in REGISTRY.entries() for mode in entry.config.modes]
 every = pytest.mark.parametrize(
     ("entry", "mode"), CASES, ids=[f"{entry.config.pipeline_id}-{mode}" for entry, mode in CASES]
@@ -40,6 +43,26 @@ def frames(count, height=48, width=64):
     ]
 
 
+CONVERTER = FrameConverter(torch.device("cpu"))
+
+
+def inputs(pipeline, count, height, width):
+    """What the stage would hand over, by what the pipeline accepts."""
+    tensors = frames(count, height, width)
+    if pipeline.accepts == "rgb":
+        return tensors
+    native = CONVERTER.to_frames([tensor[0] for tensor in tensors])
+    return native if pipeline.accepts == "native" else CONVERTER.to_planes(native)
+
+
+def pictures_of(video):
+    """What viewers see of a result, as ``(H, W, 3)`` uint8 tensors."""
+    made = split_output(video)
+    if all(isinstance(picture, torch.Tensor) for picture in made):
+        return [picture.clone() for picture in made]
+    return [rgb[0] for rgb in CONVERTER.to_rgb(CONVERTER.to_frames(made))]
+
+
 def make(entry, mode, **settings):
     values = entry.config.validate_settings(mode, settings)
     pipeline = entry.pipeline(device=torch.device("cpu"), components=None, **values)
@@ -51,9 +74,9 @@ def call(pipeline, values, mode, *, first=True, height=48, width=64):
     assert (asked is None) == (mode == "text")
     kwargs = dict(values, init_cache=first)
     if asked:
-        kwargs["video"] = frames(asked.input_size, height, width)
+        kwargs["video"] = inputs(pipeline, asked.input_size, height, width)
     result = pipeline(**kwargs)
-    return [picture.clone() for picture in split_output(result["video"])]
+    return pictures_of(result["video"])
 
 
 @every
@@ -141,4 +164,19 @@ def test_gray_edges_color_and_negative_do_what_they_say():
 
 def test_the_document_shows_the_example_as_it_is():
     document = (ROOT / "docs/writing-a-pipeline.md").read_text()
-    assert (ROOT / "docs/examples/negative.py").read_text() in document
+    for name in EXAMPLES:
+        assert (ROOT / f"docs/examples/{name}.py").read_text() in document
+
+
+def test_night_vision_brightens_planes_without_touching_what_it_got():
+    entry = next(e for e in REGISTRY.entries() if e.config.pipeline_id == "night-vision")
+    pipeline, values = make(entry, "video", gain=2.0)
+    given = YuvPlanes(
+        torch.full((32, 32), 66, dtype=torch.uint8),
+        *(torch.full((16, 16), 200, dtype=torch.uint8) for _ in range(2)),
+    )
+    (made,) = pipeline(**values, video=[given], init_cache=True)["video"]
+    assert made.y.unique().tolist() == [116] and made.u.unique().tolist() == [96]
+    assert given.y.unique().tolist() == [66]
+    red, green, blue = pictures_of([made])[0][8, 8].tolist()
+    assert green > red and green > blue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -16,7 +16,7 @@ from lightmill.inference.components import ComponentLease
 from lightmill.inference.sound import to_sound
 from lightmill.media.frames import MediaFrame
 from lightmill.media.opus import Sound
-from lightmill.media.pixels import split_output, to_rgb_tensor, to_yuv420p
+from lightmill.media.pixels import FrameConverter, split_output
 from lightmill.pipelines.contract import Pipeline, Requirements
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,8 @@ class Stage:
         self.pipeline_class = pipeline
         self.device = device
         self.wants_controls = "ctrl_input" in pipeline.get_config_class().model_fields
-        self._native = pipeline.accepts == "native"
+        self._accepts = pipeline.accepts
+        self._converter = FrameConverter(device)
         self._lease = lease
         self._pipeline = pipeline(device=device, components=lease.components, **settings)
         self._first = True
@@ -74,23 +75,24 @@ class Stage:
         kwargs["init_cache"] = self._first
         if controls is not None:
             kwargs["ctrl_input"] = controls
-        if frames:
-            kwargs["video"] = [self._take_in(frame) for frame in frames]
         with torch.inference_mode():
+            if frames:
+                kwargs["video"] = self._take_in([frame.frame for frame in frames])
             result: object = self._pipeline(**kwargs)
-        self._first = False
-        video, frame_rate, audio = _unpack(result, self.pipeline_class.__name__)
-        pictures = [self._give_out(picture) for picture in split_output(video)]
+            self._first = False
+            video, frame_rate, audio = _unpack(result, self.pipeline_class.__name__)
+            pictures = self._converter.to_frames(split_output(video))
         stamped = _stamp(pictures, frames, monotonic())
         if audio is not None:
             _attach(audio, stamped)
         return Chunk(stamped, frame_rate, audio)
 
-    def _take_in(self, frame: MediaFrame) -> object:
-        return frame.frame if self._native else to_rgb_tensor(frame.frame, self.device)
-
-    def _give_out(self, picture: torch.Tensor | av.VideoFrame) -> av.VideoFrame:
-        return picture if isinstance(picture, av.VideoFrame) else to_yuv420p(picture)
+    def _take_in(self, frames: list[av.VideoFrame]) -> Sequence[object]:
+        if self._accepts == "native":
+            return frames
+        if self._accepts == "yuv420p":
+            return self._converter.to_planes(frames)
+        return self._converter.to_rgb(frames)
 
     def close(self) -> None:
         """Release the pipeline's state and its hold on shared components. Idempotent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fractions
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,20 +12,40 @@ import av
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from lightmill.errors import MediaError
+from lightmill.media.codecs import (
+    RATE_HEADROOM,
+    TIME_BASE,
+    Opening,
+    nvenc_works,
+    open_nvenc,
+    open_vp8,
+    open_x264,
+)
+from lightmill.media.colour import Colour, colour_of
+from lightmill.media.planar import PLANAR_FORMATS, reference
+from lightmill.media.presets import PRESETS, IdleCpu, PresetLadder
 
-TIME_BASE = fractions.Fraction(1, 90_000)
-"""The RTP clock of video (RFC 3551 section 5)."""
-NOMINAL_FPS = 30
-ENDLESS_GOP = 1_000_000
-"""Frames between periodic keyframes: none in practice; viewers ask for theirs."""
+logger = logging.getLogger(__name__)
+
+FIRST_FPS = 30
+FPS_LIMITS = (5.0, 120.0)
+FPS_SMOOTHING = 0.1
+"""Weight of the newest interval in the measured frame rate."""
+PAUSE_S = 0.5
+"""A longer interval is a pause and says nothing about the frame rate."""
 MIN_DIMENSION = 16
-REOPEN_RATIO = 0.15
-"""libvpx takes no new bit rate while open; smaller changes than this are not worth a keyframe."""
-REOPEN_INTERVAL_S = 1.0
-H264_LEVELS = ((108_000, "31"), (245_760, "40"), (589_824, "51"), (1_036_800, "52"))
-"""Macroblocks a second and the level that allows them (ITU-T H.264 table A-1)."""
+RETARGET_RATIO = 0.03
+"""A smaller change of rate is not worth telling the codec."""
+H264_REOPEN = (0.5, RATE_HEADROOM)
+"""Outside these multiples of the opening rate the rate buffer no longer fits: open anew."""
+KEYFRAME_REOPEN = (0.8, 1.25)
+"""A keyframe is due anyway, so opening anew is free beyond these."""
+VP8_REOPEN = (0.85, 1.15)
+REOPEN_DOWN_INTERVAL_S, REOPEN_UP_INTERVAL_S = 1.0, 5.0
+"""Least seconds between openings: a rate that falls is urgent, one that grows is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +67,16 @@ class VideoEncoder:
         bitrate_bps: int,
         max_bitrate_bps: int | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        h264_encoder: str = "auto",
+        h264_preset: str = "auto",
+        idle_share: Callable[[], float | None] | None = None,
     ) -> None:
+        """Prepare an encoder; the codec is opened with the first frame.
+
+        ``h264_encoder`` and ``h264_preset`` are the config's words. ``idle_share`` tells the idle
+        share of the CPU and drives the preset ``auto``.
+        """
         if codec not in ("H264", "VP8"):
             raise MediaError(f"no encoder for {codec!r}; use H264 or VP8")
         self.codec = codec
@@ -55,114 +84,153 @@ class VideoEncoder:
         """Target, bits per second; may be set any time and counts from the next frame."""
         self._max_bitrate_bps = max(max_bitrate_bps or 0, bitrate_bps)
         self._clock = clock
+        self._nvenc = codec == "H264" and h264_encoder != "libx264" and nvenc_works()
+        self._ladder = PresetLadder() if h264_preset == "auto" else None
+        self._preset = PRESETS[0] if h264_preset == "auto" else h264_preset
+        self._idle_share = idle_share or IdleCpu().share
+        self._cleaner = VideoReformatter()
         self._context: VideoCodecContext | None = None
-        self._opened_bps = 0
+        self._opening: Opening | None = None
+        self._opened_preset = self._preset
         self._opened_at = 0.0
+        self._target_bps = 0.0
+        self._interval_s = 1 / FIRST_FPS
+        self._last_pts: int | None = None
+        self._keyframe_owed = False
+
+    @property
+    def implementation(self) -> str:
+        """What encodes: ``libx264 ultrafast``, ``h264_nvenc`` or ``libvpx``."""
+        if self.codec == "VP8":
+            return "libvpx"
+        return "h264_nvenc" if self._nvenc else f"libx264 {self._preset}"
 
     def encode(self, frame: av.VideoFrame, *, keyframe: bool, pts_90k: int) -> list[EncodedPacket]:
         """Encode ``frame`` (any format, at least 16x16; odd sizes lose a row or column).
+
+        The frame is only read: another encoder may have it at the same time. VP8 may leave out
+        a frame that the rate has no room for; a keyframe that was left out comes with the next.
 
         Raises:
             MediaError: the picture is too small or the codec refuses it.
 
         """
-        picture = _encodable(frame)
-        picture.pts = pts_90k
-        picture.time_base = TIME_BASE
+        picture = self._encodable(frame)
+        self._measure_interval(pts_90k)
+        keyframe = keyframe or self._keyframe_owed
+        picture.pts, picture.time_base = pts_90k, TIME_BASE
         picture.pict_type = PictureType.I if keyframe else PictureType.NONE
         try:
-            context = self._fitting_context(picture.width, picture.height)
+            context = self._fitting_context(picture, keyframe=keyframe)
+            started = time.perf_counter()
             packets = cast("list[Any]", context.encode(picture))
         except FFmpegError as error:
             raise MediaError(f"{self.codec} encoder refused a frame: {error}") from error
+        self._choose_preset(time.perf_counter() - started)
+        self._keyframe_owed = keyframe and not packets
         return [
             EncodedPacket(bytes(packet), int(packet.pts or 0), packet.is_keyframe, self.codec)
             for packet in packets
         ]
 
-    def _fitting_context(self, width: int, height: int) -> VideoCodecContext:
-        context = self._context
-        if context is not None and (context.width, context.height) == (width, height):
-            if self.bitrate_bps == self._opened_bps or self._retarget(context):
+    def _encodable(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """A yuv420p frame of even size with stamps of its own, without a copy where that goes."""
+        if min(frame.width, frame.height) < MIN_DIMENSION:
+            size = f"{frame.width}x{frame.height}"
+            raise MediaError(f"a picture of {size} cannot be encoded; the least is 16x16")
+        if frame.format.name not in PLANAR_FORMATS:
+            frame = self._cleaner.reformat(frame, format="yuv420p", threads=1)
+        picture = reference(frame)
+        if self.codec == "VP8" and colour_of(picture) != Colour():
+            # A VP8 stream cannot say that it is anything but BT.601 in limited range.
+            return self._cleaner.reformat(
+                picture,
+                dst_colorspace=Colorspace.ITU601,
+                dst_color_range=ColorRange.MPEG,
+                threads=1,
+            )
+        return picture
+
+    def _measure_interval(self, pts_90k: int) -> None:
+        last, self._last_pts = self._last_pts, pts_90k
+        if last is None:
+            return
+        seen = (pts_90k - last) * float(TIME_BASE)
+        if 0 < seen < PAUSE_S:
+            self._interval_s += FPS_SMOOTHING * (seen - self._interval_s)
+
+    def _choose_preset(self, encode_s: float) -> None:
+        if self._ladder is None or self.codec != "H264" or self._nvenc:
+            return
+        idle, now = self._idle_share(), self._clock()
+        self._preset = self._ladder.observe(encode_s, self._interval_s, idle, now)
+
+    def _fitting_context(self, picture: av.VideoFrame, *, keyframe: bool) -> VideoCodecContext:
+        """The open codec, brought to the wanted rate, or a new one that begins with a keyframe."""
+        context, opening = self._context, self._opening
+        bitrate_bps = min(self.bitrate_bps, self._max_bitrate_bps)
+        if context is not None and opening is not None and self._suits(opening, picture):
+            target_bps = self._codec_rate(bitrate_bps, opening)
+            if not self._worth_reopening(target_bps / opening.bitrate_bps, keyframe=keyframe):
+                self._retarget(context, opening, target_bps)
                 return context
-        self._context = context = self._open(width, height)
+        low, high = FPS_LIMITS
+        fps = round(min(high, max(low, 1 / self._interval_s)))
+        self._opening = opening = Opening(
+            picture.width,
+            picture.height,
+            bitrate_bps,
+            fps,
+            picture.colorspace,
+            picture.color_range,
+        )
+        self._context = context = self._open(opening)
+        self._target_bps, self._opened_at = bitrate_bps, self._clock()
         return context
 
-    def _retarget(self, context: VideoCodecContext) -> bool:
-        """Change the rate of an open encoder; ``False`` when it must be opened anew."""
-        if self.codec == "H264":
-            context.bit_rate = self.bitrate_bps
-            self._opened_bps = self.bitrate_bps
-            return True
-        change = abs(self.bitrate_bps - self._opened_bps) / self._opened_bps
-        return change < REOPEN_RATIO or self._clock() - self._opened_at < REOPEN_INTERVAL_S
+    def _suits(self, opening: Opening, picture: av.VideoFrame) -> bool:
+        return (
+            (opening.width, opening.height) == (picture.width, picture.height)
+            and (opening.space, opening.range) == (picture.colorspace, picture.color_range)
+            and self._opened_preset == self._preset
+        )
 
-    def _open(self, width: int, height: int) -> VideoCodecContext:
-        name = "libx264" if self.codec == "H264" else "libvpx"
-        context = av.CodecContext.create(name, "w")
-        context.width, context.height = width, height
-        context.pix_fmt = "yuv420p"
-        context.time_base = TIME_BASE
-        context.framerate = fractions.Fraction(NOMINAL_FPS, 1)
-        context.bit_rate = self.bitrate_bps
-        context.gop_size = ENDLESS_GOP
-        context.thread_count = 1 if width * height <= 1280 * 720 else 2
-        context.options = self._options(width, height)
-        if self.codec == "H264":
-            context.profile = "Baseline"
-            context.max_b_frames = 0
-        if self.codec == "H264":
-            # libx264 follows a new rate only in CBR, and never above the maximum it was opened
-            # with: so open it at the maximum and turn it down before the first frame.
-            context.bit_rate = self._max_bitrate_bps
-            context.open()
-            context.bit_rate = self.bitrate_bps
-        self._opened_bps, self._opened_at = self.bitrate_bps, self._clock()
-        return context
+    def _codec_rate(self, bitrate_bps: int, opening: Opening) -> float:
+        """The rate to tell the codec; H.264 encoders count frames, not time."""
+        if self.codec == "VP8":
+            return bitrate_bps
+        return bitrate_bps * opening.fps * min(self._interval_s, 1 / FPS_LIMITS[0])
 
-    def _options(self, width: int, height: int) -> dict[str, str]:
-        if self.codec == "H264":
-            rate = -(-width // 16) * -(-height // 16) * NOMINAL_FPS
-            level = next((name for most, name in H264_LEVELS if rate <= most), "52")
-            return {
-                "preset": "ultrafast",
-                "tune": "zerolatency",
-                "level": level,
-                "forced-idr": "1",
-                "maxrate": str(self._max_bitrate_bps),
-                "bufsize": str(self.bitrate_bps),
-                "x264-params": "repeat-headers=1:scenecut=0:sliced-threads=0",
-            }
-        return {
-            "deadline": "realtime",
-            "cpu-used": "-8",
-            "lag-in-frames": "0",
-            "error-resilient": "1",
-            "static-thresh": "1",
-            "undershoot-pct": "100",
-            "overshoot-pct": "15",
-            "qmin": "2",
-            "qmax": "56",
-            "minrate": str(self.bitrate_bps),
-            "maxrate": str(self.bitrate_bps),
-            "bufsize": str(self.bitrate_bps),
-        }
+    def _worth_reopening(self, ratio: float, *, keyframe: bool) -> bool:
+        low, high = VP8_REOPEN if self.codec == "VP8" else H264_REOPEN
+        if keyframe:
+            low, high = KEYFRAME_REOPEN
+        waited_s = self._clock() - self._opened_at
+        if ratio < low:
+            return keyframe or waited_s >= REOPEN_DOWN_INTERVAL_S
+        return ratio > high and (keyframe or waited_s >= REOPEN_UP_INTERVAL_S)
+
+    def _retarget(self, context: VideoCodecContext, opening: Opening, target_bps: float) -> None:
+        """Change the rate of an open encoder; libvpx ignores it until it is opened anew."""
+        target_bps = min(target_bps, RATE_HEADROOM * opening.bitrate_bps)
+        if abs(target_bps - self._target_bps) > RETARGET_RATIO * self._target_bps:
+            context.bit_rate = round(target_bps)
+            self._target_bps = target_bps
+
+    def _open(self, opening: Opening) -> VideoCodecContext:
+        if self.codec == "VP8":
+            return open_vp8(opening)
+        self._opened_preset = self._preset
+        if self._nvenc:
+            try:
+                return open_nvenc(opening)
+            except FFmpegError as error:
+                # Cards limit sizes and sessions; the CPU takes over what they refuse.
+                size = f"{opening.width}x{opening.height}"
+                logger.warning("NVENC refused %s, libx264 takes over: %s", size, error)
+                self._nvenc = False
+        return open_x264(opening, self._preset)
 
     def close(self) -> None:
         """Free the codec; the next `encode` opens it anew with a keyframe."""
-        self._context = None
-
-
-def _encodable(frame: av.VideoFrame) -> av.VideoFrame:
-    """A yuv420p frame of even size that the encoder may stamp; the caller's frame stays as it is."""
-    width, height = frame.width & ~1, frame.height & ~1
-    if width < MIN_DIMENSION or height < MIN_DIMENSION:
-        size = f"{frame.width}x{frame.height}"
-        raise MediaError(f"a picture of {size} cannot be encoded; the least is 16x16")
-    if frame.format.name == "yuv420p" and (width, height) == (frame.width, frame.height):
-        return frame
-    if (width, height) == (frame.width, frame.height):
-        return frame.reformat(format="yuv420p")
-    rgb: Any = frame.to_ndarray(format="rgb24")
-    cropped = av.VideoFrame.from_ndarray(rgb[:height, :width].copy(), format="rgb24")
-    return cropped.reformat(format="yuv420p")
+        self._context = self._opening = None

@@ -9,33 +9,34 @@ from collections.abc import Callable
 
 from lightmill.errors import Closed
 from lightmill.media.frames import MediaFrame
+from lightmill.media.pacing import FIRST_FRAME_S, ChunkPace
 
-SMOOTHING = 0.25
-"""Weight of the newest chunk in the measured interval between frames."""
-INTERVAL_LIMITS_S = (1 / 240, 1.0)
-FIRST_INTERVAL_S = 1 / 30
-CATCH_UP = 0.85
-"""A backlog of more than a chunk and a half is played this much faster."""
+RECENT_CHUNKS = 4
+"""The longest of so many bounds the backlog, so that a change of size drops nothing."""
 MAX_BACKLOG_CHUNKS = 2
+CATCH_UP = 0.95
+"""With a fixed interval, a backlog of more than two chunks is played this much faster."""
+LEFTOVER_SPEED = 0.5
+"""What is left of long chunks leaves at this share of its interval once single frames come."""
 
 
 class PlayoutSchedule:
     """Decides when each frame leaves.
 
-    Chunks of one frame leave at once. The frames of longer chunks are spread over the measured
-    time between chunks. What is more than two chunks behind is dropped, oldest first, so that
+    Chunks of one frame leave at once. The frames of longer chunks are spread evenly, with a delay
+    that covers the chunks' jitter (`ChunkPace`); while there is none to show, nothing leaves and
+    the last one stays. What is more than two chunks behind is dropped, oldest first, so that
     delay never builds up. With a fixed interval (text mode) frames leave at that pace.
     """
 
     def __init__(self) -> None:
         self.dropped = 0
         self._frames: deque[MediaFrame] = deque()
-        self._chunk = 1
-        self._measured_s: float | None = None
+        self._pace = ChunkPace()
+        self._sizes: deque[int] = deque(maxlen=RECENT_CHUNKS)
         self._fixed_s: float | None = None
-        self._pushed_at: float | None = None
         self._due = 0.0
-        self._last_due: float | None = None
+        self._next_s: float | None = None
 
     @property
     def pending(self) -> int:
@@ -46,7 +47,14 @@ class PlayoutSchedule:
         """Seconds between frames; 0 when they leave as they come."""
         if self._fixed_s is not None:
             return self._fixed_s
-        return self._measured_s or FIRST_INTERVAL_S if self._chunk > 1 else 0.0
+        known_s = self._pace.frame_s or FIRST_FRAME_S
+        if self._pace.chunk > 1:
+            return known_s
+        return LEFTOVER_SPEED * known_s if len(self._frames) > 1 and self._mixed else 0.0
+
+    @property
+    def _mixed(self) -> bool:
+        return max(self._sizes, default=1) > 1
 
     def fixed_interval(self, seconds: float | None) -> None:
         self._fixed_s = seconds
@@ -54,23 +62,33 @@ class PlayoutSchedule:
     def push(self, frames: list[MediaFrame], now: float) -> None:
         if not frames:
             return
-        self._measure(len(frames), now)
+        ends = self._ends_at()
+        slack_s = None if ends is None else ends - now
+        continues = self._pace.arrived(len(frames), now, slack_s)
+        self._sizes.append(len(frames))
         if not self._frames:
-            after = 0.0 if self._last_due is None else self._last_due + self.interval_s
-            self._due = max(now, after)
+            self._due = now if ends is None else max(now, ends)
+            if self._fixed_s is None and not self._mixed:
+                self._due = now
+            if continues and ends is not None:
+                self._pace.moved(self._due - ends)
         self._frames.extend(frames)
-        while len(self._frames) > MAX_BACKLOG_CHUNKS * max(self._chunk, 1):
-            self._frames.popleft()
-            self.dropped += 1
+        self._bound()
 
-    def _measure(self, count: int, now: float) -> None:
-        if self._pushed_at is not None:
-            low, high = INTERVAL_LIMITS_S
-            seen = min(high, max(low, (now - self._pushed_at) / count))
-            known = self._measured_s if count == self._chunk else None
-            self._measured_s = seen if known is None else known + SMOOTHING * (seen - known)
-        self._chunk = count
-        self._pushed_at = now
+    def _ends_at(self) -> float | None:
+        """When the frame after the last pending one is due."""
+        if self._frames:
+            return self._due + len(self._frames) * self.interval_s
+        return self._next_s
+
+    def _bound(self) -> None:
+        most = MAX_BACKLOG_CHUNKS * max(self._sizes) + (self._fixed_s is not None)
+        excess = len(self._frames) - most
+        for _ in range(excess):
+            self._frames.popleft()
+        if excess > 0:
+            self.dropped += excess
+            self._pace.moved(-excess * self.interval_s)
 
     def next_due(self) -> float | None:
         return self._due if self._frames else None
@@ -79,25 +97,35 @@ class PlayoutSchedule:
         """The frame that is due at ``now``, or ``None``."""
         if not self._frames or now < self._due:
             return None
+        interval_s = self.interval_s
         frame = self._frames.popleft()
         frame.released = now
-        late = now - self._due > self.interval_s
-        self._last_due = now if late else self._due
-        behind = self._fixed_s is None and len(self._frames) > 1.5 * self._chunk
-        self._due = self._last_due + self.interval_s * (CATCH_UP if behind else 1)
+        late_s = now - self._due
+        if late_s > interval_s:
+            self._due = now
+            self._pace.moved(late_s)
+        step_s = self._step_s(interval_s)
+        self._pace.moved(step_s - interval_s)
+        self._due += step_s
+        self._next_s = self._due
         return frame
+
+    def _step_s(self, interval_s: float) -> float:
+        if self._fixed_s is not None:
+            behind = len(self._frames) >= MAX_BACKLOG_CHUNKS * max(self._sizes)
+            return interval_s * (CATCH_UP if behind else 1)
+        return self._pace.step_s() if self._pace.chunk > 1 else interval_s
 
     def remaining_s(self, now: float) -> float:
         """Seconds until a frame pushed now would leave."""
-        after = 0.0 if self._last_due is None else self._last_due + self.interval_s
-        if not self._frames:
-            return max(0.0, after - now)
-        return max(0.0, self._due - now) + len(self._frames) * self.interval_s
+        ends = self._ends_at()
+        return 0.0 if ends is None else max(0.0, ends - now)
 
     def clear(self) -> None:
         """Forget what waits and what was measured."""
         self._frames.clear()
-        self._pushed_at = self._measured_s = None
+        self._sizes.clear()
+        self._pace.restart()
 
 
 class Playout:

@@ -29,8 +29,10 @@ class Requirements:
 class Pipeline(ABC):
     """One session's instance: state lives on ``self``, shared weights in ``components``."""
 
-    accepts: ClassVar[Literal["rgb", "native"]] = "rgb"
-    """``native`` pipelines get decoded frames as they are and may return them unchanged."""
+    accepts: ClassVar[Literal["rgb", "yuv420p", "native"]] = "rgb"
+    """What ``video`` holds: RGB tensors, `YuvPlanes` (no conversion, half the memory), or
+    decoded frames as they are, which may be returned unchanged. Any of the three may be returned.
+    """
     computes: ClassVar[bool] = True
     """``False``: a call takes microseconds, so it is made on the event loop, without a thread."""
 
@@ -62,8 +64,9 @@ class Pipeline(ABC):
         """Compute one chunk from the settings and, in video mode, ``video``.
 
         ``video`` is a list of ``input_size`` tensors ``(1, H, W, 3)`` uint8 RGB on the stage's
-        device. ``init_cache`` is true on the first chunk. Returns ``{"video": tensor}`` with
-        ``(T, H, W, 3)``, float in [0, 1] or uint8, and optionally ``frame_rate``.
+        device, or what ``accepts`` says. ``init_cache`` is true on the first chunk. Returns
+        ``{"video": tensor}`` with ``(T, H, W, 3)``, float in [0, 1] or uint8, and optionally
+        ``frame_rate``.
         """
 
     def close(self) -> None:  # noqa: B027  nothing to free by default

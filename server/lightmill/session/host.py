@@ -6,9 +6,14 @@ that it can be a worker on another machine tomorrow.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
+
+from lightmill.config import RtcConfig
+from lightmill.errors import PipelineNotFound
+from lightmill.session.events import EventStream
 
 
 class PeerRole(StrEnum):
@@ -32,6 +37,7 @@ class PeerRequest:
     pipeline: str | None = None
     mode: str | None = None
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    codec: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +58,44 @@ class SessionRequest:
     pipeline: str | None = None
     mode: str | None = None
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    codec: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRecord:
+    """What HTTP needs to know of a peer that is there."""
+
+    role: PeerRole
+    session: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The pipelines that the host can run, as PIPELINE of ``docs/protocol.md``."""
+
+    pipelines: list[dict[str, Any]]
+    failed_plugins: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def pipeline(self, pipeline_id: str) -> dict[str, Any]:
+        """Look up by id. Raises `PipelineNotFound`, which lists the ids."""
+        for entry in self.pipelines:
+            if entry["id"] == pipeline_id:
+                return entry
+        ids = ", ".join(entry["id"] for entry in self.pipelines)
+        raise PipelineNotFound(f"no pipeline {pipeline_id!r}; there are {ids}")
 
 
 class SessionHost(Protocol):
     """Owner of all sessions. Methods raise from `lightmill.errors`; dicts are JSON-ready."""
 
     async def start(self) -> None:
-        """Take the ports. Raises `ConfigError` when one cannot be used."""
+        """Get ready to serve, once: take the ports, load what is needed.
+
+        Raises:
+            ConfigError: a configured port, device or pipeline is not there.
+
+        """
         ...
 
     async def connect(self, request: PeerRequest) -> PeerAnswer:
@@ -75,16 +112,8 @@ class SessionHost(Protocol):
         """
         ...
 
-    def etag(self, peer: str) -> str:
-        """The peer's current ETag. Raises `PeerNotFound`."""
-        ...
-
-    def role(self, peer: str) -> PeerRole:
-        """The peer's role. Raises `PeerNotFound`."""
-        ...
-
-    def session_of(self, peer: str) -> str:
-        """The name of the peer's session. Raises `PeerNotFound`."""
+    def peer(self, peer: str) -> PeerRecord:
+        """Look up a peer that is there. Raises `PeerNotFound`."""
         ...
 
     async def disconnect(self, peer: str) -> None:
@@ -93,9 +122,9 @@ class SessionHost(Protocol):
 
     async def create_session(self, request: SessionRequest) -> dict[str, Any]: ...
 
-    def sessions(self) -> list[dict[str, Any]]: ...
+    async def sessions(self) -> list[dict[str, Any]]: ...
 
-    def session(self, name: str) -> dict[str, Any]: ...
+    async def session(self, name: str) -> dict[str, Any]: ...
 
     async def update_session(
         self,
@@ -104,8 +133,12 @@ class SessionHost(Protocol):
         pipeline: str | None = None,
         mode: str | None = None,
         settings: dict[str, Any] | None = None,
+        codec: str | None = None,
     ) -> dict[str, Any]:
-        """Switch pipeline or mode while streaming, reload with new load parameters."""
+        """Switch pipeline or mode while streaming, reload with new load parameters.
+
+        ``codec`` counts for the peers that come later.
+        """
         ...
 
     async def update_settings(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -118,6 +151,12 @@ class SessionHost(Protocol):
 
     async def end_session(self, name: str) -> None: ...
 
+    async def events(self, name: str) -> EventStream:
+        """Subscribe to a session, from its present state to its end; the caller closes it."""
+        ...
+
+    def catalogue(self) -> Catalogue: ...
+
     def ice_servers(self) -> list[dict[str, Any]]:
         """``RTCIceServer`` dictionaries for peers: ``urls``, ``username``, ``credential``."""
         ...
@@ -127,3 +166,21 @@ class SessionHost(Protocol):
     async def aclose(self) -> None:
         """End every session. Idempotent."""
         ...
+
+
+def generated_name() -> str:
+    """A name for a session whose client chose none."""
+    return f"session-{secrets.token_hex(4)}"
+
+
+def ice_servers_json(config: RtcConfig) -> list[dict[str, Any]]:
+    """The configured STUN and TURN servers as ``RTCIceServer`` dictionaries."""
+    servers: list[dict[str, Any]] = []
+    for server in config.ice_servers:
+        entry: dict[str, Any] = {"urls": list(server.urls)}
+        if server.username is not None:
+            entry["username"] = server.username
+        if server.credential is not None:
+            entry["credential"] = server.credential.get_secret_value()
+        servers.append(entry)
+    return servers

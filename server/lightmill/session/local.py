@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from collections.abc import Mapping
+from collections.abc import Collection
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 import lightmill
@@ -25,7 +24,17 @@ from lightmill.inference.components import ComponentStore
 from lightmill.inference.executors import DeviceExecutors, resolve_device
 from lightmill.media.threads import CodecThreads
 from lightmill.pipelines.registry import PipelineRegistry
-from lightmill.session.host import PeerAnswer, PeerRequest, PeerRole, SessionRequest
+from lightmill.session.events import EventHub, EventStream
+from lightmill.session.host import (
+    Catalogue,
+    PeerAnswer,
+    PeerRecord,
+    PeerRequest,
+    PeerRole,
+    SessionRequest,
+    generated_name,
+    ice_servers_json,
+)
 from lightmill.session.peer import Peer
 from lightmill.session.services import Services
 from lightmill.session.session import Session
@@ -34,10 +43,29 @@ from lightmill.session.udp_mux import UdpMux
 logger = logging.getLogger(__name__)
 
 
+class HostListener(Protocol):
+    """Hears what happens by itself: a worker tells its front process."""
+
+    def opened(self, name: str) -> None: ...
+
+    def peers(self, name: str, ids: Collection[str]) -> None:
+        """These peers are in the session now."""
+        ...
+
+    def ended(self, name: str, reason: str) -> None: ...
+
+
 class LocalSessionHost:
     """Implements `SessionHost`: names to sessions, peer ids to peers, limits."""
 
-    def __init__(self, config: Config, registry: PipelineRegistry) -> None:
+    def __init__(
+        self,
+        config: Config,
+        registry: PipelineRegistry,
+        *,
+        failed_plugins: list[dict[str, Any]] | None = None,
+        listener: HostListener | None = None,
+    ) -> None:
         executors = DeviceExecutors(config.inference.cpu_threads)
         self._config = config
         self._services = Services(
@@ -53,6 +81,9 @@ class LocalSessionHost:
         self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ending: set[asyncio.Task[None]] = set()
         self._started = monotonic()
+        self._listener = listener
+        self._failed_plugins = failed_plugins or []
+        self._hub = EventHub()
         try:
             registry.get(config.session.default_pipeline)
         except (PipelineNotFound, PipelineUnavailable) as error:
@@ -63,7 +94,7 @@ class LocalSessionHost:
         self._services.udp.open()
 
     async def connect(self, request: PeerRequest) -> PeerAnswer:
-        name = request.session or _generated_name()
+        name = request.session or generated_name()
         async with self._opening_of(name):
             session = await self._session_for(name, request)
             try:
@@ -76,9 +107,9 @@ class LocalSessionHost:
     async def _session_for(self, name: str, request: PeerRequest) -> Session:
         session = self._sessions.get(name)
         if session is None:
-            return await self._open(
-                name, request.pipeline, request.mode, request.settings, pinned=False
-            )
+            return await self._open(name, request, pinned=False)
+        if request.role is PeerRole.DUPLEX and request.codec is not None:
+            session.codec = request.codec
         if request.role is not PeerRole.VIEWER and session.differs(
             request.pipeline, request.mode, request.settings
         ):
@@ -88,13 +119,7 @@ class LocalSessionHost:
         return session
 
     async def _open(
-        self,
-        name: str,
-        pipeline: str | None,
-        mode: str | None,
-        settings: Mapping[str, Any],
-        *,
-        pinned: bool,
+        self, name: str, request: PeerRequest | SessionRequest, *, pinned: bool
     ) -> Session:
         if self._closed:
             raise LimitReached("the server is shutting down")
@@ -102,23 +127,26 @@ class LocalSessionHost:
             raise LimitReached(
                 f"{len(self._sessions)} sessions are open, the most that session.max_sessions allows"
             )
-        session = Session(name, self._services, pinned=pinned, on_end=self._end_soon)
+        session = Session(
+            name, self._services, pinned=pinned, on_end=self._end_soon, on_state=self._show
+        )
+        session.codec = request.codec or session.codec
         self._sessions[name] = session
+        if self._listener is not None:
+            self._listener.opened(name)
         try:
-            await session.production.switch(pipeline, mode, settings)
+            await session.production.switch(request.pipeline, request.mode, request.settings)
         except BaseException:
             await self._end(session, "it could not start")
             raise
         return session
 
     async def create_session(self, request: SessionRequest) -> dict[str, Any]:
-        name = request.name or _generated_name()
+        name = request.name or generated_name()
         async with self._opening_of(name):
             if name in self._sessions:
                 raise SessionExists(f"session {name} exists; choose another name or PATCH it")
-            session = await self._open(
-                name, request.pipeline, request.mode, request.settings, pinned=True
-            )
+            session = await self._open(name, request, pinned=True)
             session.start_idle_countdown()
             return session.describe()
 
@@ -129,14 +157,9 @@ class LocalSessionHost:
     async def add_candidates(self, peer: str, fragment: str) -> None:
         await self._find(peer)[1].add_candidates(fragment)
 
-    def etag(self, peer: str) -> str:
-        return self._find(peer)[1].etag
-
-    def role(self, peer: str) -> PeerRole:
-        return self._find(peer)[1].role
-
-    def session_of(self, peer: str) -> str:
-        return self._find(peer)[0].name
+    def peer(self, peer: str) -> PeerRecord:
+        session, found = self._find(peer)
+        return PeerRecord(found.role, session.name, found.etag)
 
     async def disconnect(self, peer: str) -> None:
         await self._find(peer)[0].leave(peer)
@@ -148,10 +171,10 @@ class LocalSessionHost:
                 return session, peer
         raise PeerNotFound(f"no peer {peer_id}; it may have left, open a new connection")
 
-    def sessions(self) -> list[dict[str, Any]]:
+    async def sessions(self) -> list[dict[str, Any]]:
         return [session.describe() for session in self._sessions.values()]
 
-    def session(self, name: str) -> dict[str, Any]:
+    async def session(self, name: str) -> dict[str, Any]:
         return self._get(name).describe()
 
     async def update_session(
@@ -161,8 +184,14 @@ class LocalSessionHost:
         pipeline: str | None = None,
         mode: str | None = None,
         settings: dict[str, Any] | None = None,
+        codec: str | None = None,
     ) -> dict[str, Any]:
-        return await self._get(name).update(pipeline=pipeline, mode=mode, settings=settings)
+        session = self._get(name)
+        if (pipeline, mode, settings) != (None, None, None):
+            await session.update(pipeline=pipeline, mode=mode, settings=settings)
+        if codec is not None:
+            session.prefer(codec)
+        return session.describe()
 
     async def update_settings(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
         return await self._get(name).update_settings(settings)
@@ -172,6 +201,19 @@ class LocalSessionHost:
 
     async def end_session(self, name: str) -> None:
         await self._end(self._get(name), "ended by request")
+
+    async def events(self, name: str) -> EventStream:
+        session = self._get(name)
+        stream = self._hub.subscribe(name)
+        stream.introduce(session.describe())
+        return stream
+
+    def _show(self, session: Session, description: dict[str, Any]) -> None:
+        if self._sessions.get(session.name) is not session:
+            return
+        self._hub.show(session.name, description)
+        if self._listener is not None:
+            self._listener.peers(session.name, session.peers.keys())
 
     def _get(self, name: str) -> Session:
         try:
@@ -189,18 +231,17 @@ class LocalSessionHost:
     async def _end(self, session: Session, reason: str) -> None:
         if self._sessions.get(session.name) is session:
             del self._sessions[session.name]
+            self._hub.end(session.name, reason)
+            if self._listener is not None:
+                self._listener.ended(session.name, reason)
         await session.aclose(reason)
 
+    def catalogue(self) -> Catalogue:
+        pipelines = [entry.describe() for entry in self._services.registry.entries()]
+        return Catalogue(pipelines, self._failed_plugins)
+
     def ice_servers(self) -> list[dict[str, Any]]:
-        servers: list[dict[str, Any]] = []
-        for server in self._config.rtc.ice_servers:
-            entry: dict[str, Any] = {"urls": list(server.urls)}
-            if server.username is not None:
-                entry["username"] = server.username
-            if server.credential is not None:
-                entry["credential"] = server.credential.get_secret_value()
-            servers.append(entry)
-        return servers
+        return ice_servers_json(self._config.rtc)
 
     def health(self) -> dict[str, Any]:
         return {
@@ -209,6 +250,7 @@ class LocalSessionHost:
             "uptime_s": round(monotonic() - self._started, 3),
             "sessions": len(self._sessions),
             "peers": sum(len(session.peers) for session in self._sessions.values()),
+            "workers": [],
         }
 
     async def aclose(self) -> None:
@@ -220,7 +262,3 @@ class LocalSessionHost:
         self._services.udp.close()
         await self._services.executors.aclose()
         await asyncio.to_thread(self._services.codecs.close)
-
-
-def _generated_name() -> str:
-    return f"session-{secrets.token_hex(4)}"

@@ -28,16 +28,27 @@ FAREWELL_S = 0.05
 
 
 class Session:
-    """Created by the host, which also ends it; ``on_end`` asks the host to do so."""
+    """Created by the host, which also ends it; ``on_end`` asks the host to do so.
+
+    ``codec`` is the preference that peers who come from now on are answered with.
+    """
 
     def __init__(
-        self, name: str, services: Services, *, pinned: bool, on_end: Callable[[Session, str], None]
+        self,
+        name: str,
+        services: Services,
+        *,
+        pinned: bool,
+        on_end: Callable[[Session, str], None],
+        on_state: Callable[[Session, dict[str, Any]], None],
     ) -> None:
         self.name = name
         self.pinned = pinned
         self._services = services
         self._config = services.config
+        self.codec: str = services.config.media.codec
         self._on_end = on_end
+        self._on_state = on_state
         self._created = monotonic()
         self._peers: dict[str, Peer] = {}
         self._publisher: Peer | None = None
@@ -104,7 +115,7 @@ class Session:
         peer = Peer(request.role, self, self._services, self if publishes else None)
         self._peers[peer.id] = peer
         try:
-            sdp = await peer.negotiate(request.sdp, self._config.media.codec)
+            sdp = await peer.negotiate(request.sdp, self.codec)
         except BaseException:
             self._peers.pop(peer.id, None)
             raise
@@ -248,6 +259,7 @@ class Session:
             "mode": self.production.mode,
             "settings": self.production.settings_json(),
             "revision": self.production.revision,
+            "codec": self.codec,
             "error": self.production.error,
             "warnings": [],
             "publisher": publisher
@@ -281,8 +293,15 @@ class Session:
     def channel_opened(self, peer: Peer) -> None:
         peer.push({"type": "state", "session": self.describe()})
 
+    def prefer(self, codec: str) -> None:
+        """Set the codec for the peers that come later."""
+        self.codec = codec
+        self._announce()
+
     def _announce(self) -> None:
-        self._push({"type": "state", "session": self.describe()})
+        session = self.describe()
+        self._push({"type": "state", "session": session})
+        self._on_state(self, session)
 
     def _push(self, message: dict[str, Any]) -> None:
         for peer in self._peers.values():

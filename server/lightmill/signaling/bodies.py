@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -26,6 +26,7 @@ def checked_name(name: str) -> str:
     return name
 
 
+Codec = Literal["auto", "h264", "vp8"]
 SessionName = Annotated[str, AfterValidator(checked_name)]
 
 
@@ -39,6 +40,7 @@ class SessionChoice(_Body):
     pipeline: str | None = None
     mode: str | None = None
     settings: dict[str, Any] | None = None
+    codec: Codec | None = None
 
 
 class NewSession(SessionChoice):
@@ -63,6 +65,15 @@ def path_name(request: web.Request) -> str:
     except ValueError as error:
         message = f"{name[:80]!r} is no session name: {error}"
         raise InvalidInput(message, (FieldError("session", str(error)),)) from error
+
+
+def query_codec(request: web.Request) -> str | None:
+    """The codec that the query prefers. Raises `InvalidInput`."""
+    codec = request.query.get("codec")
+    if codec is not None and codec not in get_args(Codec):
+        message = f"{codec[:80]!r} is no codec; use one of {', '.join(get_args(Codec))}"
+        raise InvalidInput(message, (FieldError("codec", message),))
+    return codec
 
 
 async def read_text(request: web.Request, content_type: str) -> str:

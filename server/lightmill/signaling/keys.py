@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aiohttp import web
 
 from lightmill.config import Config
-from lightmill.pipelines.registry import PipelineRegistry
+from lightmill.session.events import EventStream
 from lightmill.session.host import SessionHost
 
 CONFIG = web.AppKey("config", Config)
 HOST: web.AppKey[SessionHost] = web.AppKey("host", SessionHost)
-REGISTRY = web.AppKey("registry", PipelineRegistry)
-FAILED_PLUGINS: web.AppKey[list[dict[str, Any]]] = web.AppKey("failed_plugins", list)
+STREAMS: web.AppKey[set[EventStream]] = web.AppKey("streams", set)

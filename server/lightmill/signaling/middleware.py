@@ -21,7 +21,7 @@ STATUS: tuple[tuple[type[errors.LightmillError], int], ...] = (
     (errors.InvalidInput, 422),
     (errors.NotFound, 404),
     (errors.Conflict, 409),
-    (errors.LimitReached, 503),
+    (errors.Unavailable, 503),
     (errors.PipelineFailed, 500),
     (errors.Closed, 409),
 )
@@ -86,28 +86,27 @@ def _from_lightmill(error: errors.LightmillError) -> web.Response:
     status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
     fields = error.fields if isinstance(error, errors.InvalidInput) else ()
     headers: dict[str, str] = {}
-    if isinstance(error, errors.LimitReached):
+    if isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after_s)
     return error_response(status, error.code, str(error), fields, headers)
 
 
 @web.middleware
 async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer preflights and mark answers for the origins that may read them."""
-    origin = request.headers.get("Origin")
-    config = request.app[CONFIG].server
-    allowed = origin is not None and origin_allowed(origin, request.host, config)
+    """Answer preflights; `mark` adds the headers."""
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-        response: web.StreamResponse = web.Response(status=204)
-    else:
-        response = await handler(request)
-    if not response.prepared:
-        response.headers.update(SECURITY_HEADERS)
-        if origin is not None and allowed:
-            response.headers.update(CORS_HEADERS)
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Vary"] = "Origin"
-    return response
+        return web.Response(status=204)
+    return await handler(request)
+
+
+async def mark(request: web.Request, response: web.StreamResponse) -> None:
+    """Mark an answer, just before its headers leave, for the origins that may read it."""
+    response.headers.update(SECURITY_HEADERS)
+    origin = request.headers.get("Origin")
+    if origin is not None and origin_allowed(origin, request.host, request.app[CONFIG].server):
+        response.headers.update(CORS_HEADERS)
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Vary"] = "Origin"
 
 
 def origin_allowed(origin: str, host: str, config: ServerConfig) -> bool:

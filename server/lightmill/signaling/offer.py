@@ -22,6 +22,7 @@ async def post_offer(request: web.Request) -> web.Response:
             offer.pipeline,
             offer.mode,
             offer.settings or {},
+            offer.codec,
         )
     )
     body = {

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from lightmill.signaling.keys import CONFIG, FAILED_PLUGINS, REGISTRY
+from lightmill.signaling.keys import CONFIG, HOST
 
 
 async def list_pipelines(request: web.Request) -> web.Response:
+    catalogue = request.app[HOST].catalogue()
     body = {
         "default": request.app[CONFIG].session.default_pipeline,
-        "pipelines": [entry.describe() for entry in request.app[REGISTRY].entries()],
-        "failed_plugins": request.app[FAILED_PLUGINS],
+        "pipelines": catalogue.pipelines,
+        "failed_plugins": catalogue.failed_plugins,
     }
     return web.json_response(body)
 
 
 async def get_pipeline(request: web.Request) -> web.Response:
-    return web.json_response(request.app[REGISTRY].entry(request.match_info["id"]).describe())
+    return web.json_response(request.app[HOST].catalogue().pipeline(request.match_info["id"]))
 
 
 def register(app: web.Application) -> None:

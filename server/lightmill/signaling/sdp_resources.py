@@ -6,7 +6,7 @@ from aiohttp import web
 
 from lightmill.errors import InvalidDescription, PeerNotFound
 from lightmill.session.host import PeerRequest, PeerRole
-from lightmill.signaling.bodies import path_name, read_text
+from lightmill.signaling.bodies import path_name, query_codec, read_text
 from lightmill.signaling.keys import HOST
 from lightmill.signaling.sdp_text import check_offer
 
@@ -35,7 +35,14 @@ async def create(request: web.Request, role: PeerRole, endpoint: str) -> web.Res
     check_offer(sdp, role)
     host = request.app[HOST]
     answer = await host.connect(
-        PeerRequest(role, sdp, session, request.query.get("pipeline"), request.query.get("mode"))
+        PeerRequest(
+            role,
+            sdp,
+            session,
+            request.query.get("pipeline"),
+            request.query.get("mode"),
+            codec=query_codec(request),
+        )
     )
     response = web.Response(status=201, text=answer.sdp, content_type=SDP)
     response.headers["Location"] = f"/{endpoint}/{answer.session}/{answer.peer}"
@@ -49,10 +56,9 @@ async def create(request: web.Request, role: PeerRole, endpoint: str) -> web.Res
 def find(request: web.Request, role: PeerRole) -> str:
     """The peer's id, when it is of this kind and session. Raises `PeerNotFound`."""
     peer = request.match_info["peer"]
-    host = request.app[HOST]
-    elsewhere = host.role(peer) is not role
+    record = request.app[HOST].peer(peer)
     session = request.match_info.get("session")
-    if elsewhere or (session is not None and host.session_of(peer) != session):
+    if record.role is not role or session not in (None, record.session):
         raise PeerNotFound(f"no peer {peer} here; open a new connection")
     return peer
 
@@ -65,7 +71,7 @@ async def trickle(request: web.Request, role: PeerRole) -> web.Response:
     if match == "*":
         raise InvalidDescription("ICE restart is not supported; open a new connection instead")
     host = request.app[HOST]
-    if match is not None and match.strip() != f'"{host.etag(peer)}"':
+    if match is not None and match.strip() != f'"{host.peer(peer).etag}"':
         raise web.HTTPPreconditionFailed(text="If-Match names another ICE session; use the ETag")
     await host.add_candidates(peer, fragment)
     return web.Response(status=204)

@@ -11,29 +11,33 @@ from lightmill.signaling.keys import HOST
 
 
 async def list_sessions(request: web.Request) -> web.Response:
-    return web.json_response({"sessions": request.app[HOST].sessions()})
+    return web.json_response({"sessions": await request.app[HOST].sessions()})
 
 
 async def create_session(request: web.Request) -> web.Response:
     body = await read_model(request, NewSession)
     session = await request.app[HOST].create_session(
-        SessionRequest(body.name, body.pipeline, body.mode, body.settings or {})
+        SessionRequest(body.name, body.pipeline, body.mode, body.settings or {}, body.codec)
     )
     headers = {"Location": f"/sessions/{session['name']}"}
     return web.json_response(session, status=201, headers=headers)
 
 
 async def get_session(request: web.Request) -> web.Response:
-    return web.json_response(request.app[HOST].session(path_name(request)))
+    return web.json_response(await request.app[HOST].session(path_name(request)))
 
 
 async def patch_session(request: web.Request) -> web.Response:
     body = await read_model(request, SessionChoice)
     if not body.model_fields_set:
-        message = "name at least one of pipeline, mode and settings"
+        message = "name at least one of pipeline, mode, settings and codec"
         raise InvalidInput(message, (FieldError("pipeline", message),))
     session = await request.app[HOST].update_session(
-        path_name(request), pipeline=body.pipeline, mode=body.mode, settings=body.settings
+        path_name(request),
+        pipeline=body.pipeline,
+        mode=body.mode,
+        settings=body.settings,
+        codec=body.codec,
     )
     return web.json_response(session)
 

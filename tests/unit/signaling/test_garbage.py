@@ -25,6 +25,7 @@ ROUTES = [
     ("PATCH", "/sessions/show/settings", "application/json"),
     ("DELETE", "/sessions/show", ""),
     ("GET", "/sessions/show/snapshot.jpg", ""),
+    ("GET", "/sessions/show/events", ""),
     ("GET", "/pipelines/none", ""),
     ("GET", "/watch/..%2fapp", ""),
     ("GET", "/static/..%2fpyproject.toml", ""),

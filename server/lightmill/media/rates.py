@@ -1,0 +1,288 @@
+"""What one viewer's network takes, judged by the sender from REMB, receiver reports and its rate.
+
+A receiver's REMB (draft-alvestrand-rmcat-remb-03) falls well and rises badly: libwebrtc and aiortc
+add at most 8 % a second, so a sender that only obeys needs minutes to come back. We take a fall at
+its word, and look for more room ourselves while nothing speaks against it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from lightmill.config import MediaConfig
+from lightmill.media.byte_rate import ByteRate
+from lightmill.media.flight import Flight
+from lightmill.media.full_points import FullPoints
+from lightmill.media.repeats import WINDOW_S, Repeats
+
+SENT_WINDOW_S = 1.0
+REMB_WINDOW_S = 1.0
+"""Receivers measure what arrives over one second (libwebrtc, aiortc)."""
+BACKOFF = 0.85
+"""Share of what arrives that is left to a full network (draft-ietf-rmcat-gcc-02, 5.5)."""
+REMB_FELL = 0.97
+"""A REMB under the last one times this is a fall."""
+STORM, STORM_S = 8, 0.5
+"""This many REMBs in so short a time are over-use, whatever they say: aiortc then sends one for
+each packet, and its value may even rise to what arrives when we had left it behind."""
+LEFT_BEHIND, UNMOVED_BACKOFF = 0.9, 0.9
+"""Over-use leaves libwebrtc's estimate as it is when we send more than that already."""
+SLOPE_S, SLOPE_MOST_S = 0.08, 0.4
+"""Two REMBs of one fall so far apart tell what arrives now, not only the mean of a second."""
+COLLAPSE = 0.5
+"""Arrivals below this share of what was sent: the link broke down, and its queue is full."""
+PAUSE_S, DRAIN_S = 0.5, 2.0
+"""After a collapse nothing is sent for the first, and little for the second, so that the next
+keyframe finds room in the queue; the pictures that are in it play meanwhile."""
+CROWDED_S, INFLATED_S, SWOLLEN_S = 0.04, 0.08, 0.25
+"""Round trips this much above the least one: no more fits; a queue builds; a queue stands."""
+DRAIN_SHARE, SWOLLEN_SHARE = 0.8, 0.5
+"""Share of the target that is sent while a queue builds or stands."""
+LEAST_RTT_WINDOW_S = 30.0
+LOSS_WINDOW_S = 0.8
+"""Shorter reports are joined: 5 % of few packets is often 10 %."""
+HIGH_LOSS, HEAVY_LOSS = 0.10, 0.25
+"""Random loss stays below the first (draft-ietf-rmcat-gcc-02, 6); the second is a full queue."""
+FLOOD_FLOOR = 0.8
+"""One flood of requests halves nothing: what it counts came within a third of a second."""
+HOLD_S = 1.0
+"""Nothing grows for this long after a fall."""
+SILENCE_S = 3.0
+"""Feedback older than this allows no growth."""
+GROWTH, CAREFUL_GROWTH = 0.35, 0.08
+ACCELERATION = 0.2
+"""Share of the target added each second; careful where the network was full before, and each
+second without a sign of that faster by the last one."""
+UNPROVEN = 1.4
+"""The target runs at most this far ahead of the last one that feedback found clear."""
+FILLED = 0.7
+"""Sending less than this share of the target proves nothing about it."""
+
+
+class ViewerRate:
+    """One viewer's target, bits per second. All times are seconds of one monotonic clock.
+
+    Tell it what is sent and what comes back as it happens, and ask `target_bps` about ten times a
+    second. `pace_bps` is what may really be sent: less than the target while a queue drains.
+    """
+
+    def __init__(self, config: MediaConfig, now: float, start_bps: int | None = None) -> None:
+        self._low, self._high = config.min_bitrate_bps, config.max_bitrate_bps
+        self._target = float(min(self._high, start_bps or config.start_bitrate_bps))
+        self._proven = self._target
+        self._sent = ByteRate(SENT_WINDOW_S)
+        self._repeats = Repeats()
+        self._flight = Flight()
+        self._grown_at = self._fed_at = self._hold_until = now
+        self._reported_at = now
+        self._collapsed_at = self._flooded_at = float("-inf")
+        self._full = FullPoints()
+        self._near_at = now
+        self._remb: int | None = None
+        self._remb_times: deque[float] = deque(maxlen=STORM)
+        self._fall = _Fall()
+        self._queue = _QueueDelay()
+        self._loss = _Loss(now)
+
+    def target_bps(self, now: float) -> int:
+        """What the encoder shall produce for this viewer; repeats come out of the same room."""
+        elapsed, self._grown_at = min(now - self._grown_at, 0.5), now
+        if elapsed > 0 and self._may_grow(now):
+            if self._full.near(self._target, now):
+                self._near_at = now
+            rate = min(GROWTH, CAREFUL_GROWTH + ACCELERATION * (now - self._near_at))
+            limit = min(self._high, UNPROVEN * self._proven)
+            self._target = max(self._target, min(limit, self._target * (1 + rate * elapsed)))
+        return max(self._low, round(self._target - self._repeats.bps(now)))
+
+    def pace_bps(self, now: float) -> float:
+        """What may be sent, 0 while nothing may: skip frames so that no more is encoded."""
+        if now - self._collapsed_at < PAUSE_S:
+            return 0.0
+        share = SWOLLEN_SHARE if self._drains(now) else self._queue.share
+        return share * max(self._low, self._target - self._repeats.bps(now))
+
+    def draining(self, now: float) -> bool:
+        """Whether a queue drains: then a keyframe takes longer than the viewer's patience."""
+        return self._drains(now) or self._queue.share < 1
+
+    def on_sent(self, sequence_number: int, size_bytes: int, now: float) -> None:
+        """Count a packet that is sent for the first time."""
+        self._sent.add(size_bytes, now)
+        self._flight.sent(sequence_number, size_bytes, now)
+        self._loss.sent_bytes += size_bytes
+
+    def may_repeat(self, sequence_number: int, size_bytes: int, now: float) -> bool:
+        """Whether a packet that the viewer asks for again may be sent; counts it when so.
+
+        Do not ask for packets before the last keyframe: nobody needs them any more.
+        """
+        sent = self._sent.bps(now)
+        rtt_s = self._queue.least_s
+        admitted = self._repeats.admit(sequence_number, size_bytes, self._target, rtt_s, now)
+        lost = self._repeats.lost_bps(sent, now)
+        if lost is not None and now - self._flooded_at > WINDOW_S:
+            self._flooded_at = now
+            left = max(min(sent, self._target) - lost, FLOOD_FLOOR * self._target)
+            self._cut(BACKOFF * left, now)
+        if not admitted or now - self._collapsed_at < PAUSE_S:
+            return False
+        self._sent.add(size_bytes, now)
+        return True
+
+    def on_remb(self, bitrate_bps: int, now: float) -> None:
+        """Take an estimate of the viewer; only its changes say something about the network."""
+        last, self._remb = self._remb, bitrate_bps
+        self._fed_at = now
+        self._remb_times.append(now)
+        sent = self._sent.bps(now)
+        storm = len(self._remb_times) == STORM and now - self._remb_times[0] < STORM_S
+        if storm or bitrate_bps < (REMB_FELL * last if last else BACKOFF * sent):
+            self._on_fall(bitrate_bps, sent, now)
+        elif now >= self._hold_until:
+            if last and bitrate_bps <= last and bitrate_bps < LEFT_BEHIND * self._target:
+                left = max(bitrate_bps, UNMOVED_BACKOFF * min(sent, self._target))
+                self._cut(left, now, left)
+            else:
+                self._proven = self._target
+
+    def on_report(
+        self,
+        fraction_lost: float,
+        rtt_s: float | None,
+        now: float,
+        highest_sequence: int | None = None,
+    ) -> None:
+        """Take a receiver report (RFC 3550 section 6.4.1)."""
+        elapsed, self._reported_at = now - self._reported_at, now
+        self._fed_at = now
+        sent = self._sent.bps(now)
+        if rtt_s is not None:
+            self._queue.on_rtt(rtt_s, now)
+        arriving = sent
+        if highest_sequence is not None:
+            progress = self._flight.reported(highest_sequence, now)
+            self._queue.on_waiting(progress.waiting_s)
+            arriving = progress.passed_bytes * 8 * (1 - fraction_lost) / max(elapsed, 0.1)
+        if self._queue.share < 1:
+            self._on_queue(arriving, sent, now)
+        elif self._queue.crowded:
+            self._hold_until = max(self._hold_until, now + HOLD_S)
+        cut = self._loss.judge(fraction_lost, now)
+        if cut is not None:
+            self._cut(cut, now)
+        if now >= self._hold_until:
+            self._proven = self._target
+
+    def _on_queue(self, arriving_bps: float, sent_bps: float, now: float) -> None:
+        left = min(sent_bps, self._target)
+        if self._queue.share == SWOLLEN_SHARE:
+            if arriving_bps < COLLAPSE * left:
+                self._collapse(now)
+            left = min(left, arriving_bps)
+        self._cut(BACKOFF * left, now)
+
+    def _on_fall(self, remb_bps: int, sent_bps: float, now: float) -> None:
+        if sent_bps < self._low and remb_bps > sent_bps * BACKOFF / 2:
+            return  # so little was sent that over-use is noise
+        arriving = self._fall.arriving_bps(remb_bps / BACKOFF, sent_bps, now)
+        if arriving < COLLAPSE * remb_bps:
+            self._collapse(now)
+        self._cut(min(remb_bps, BACKOFF * arriving), now)
+
+    def _collapse(self, now: float) -> None:
+        if now - self._collapsed_at > PAUSE_S + DRAIN_S:
+            self._collapsed_at = now
+
+    def _cut(self, bps: float, now: float, full_bps: float | None = None) -> None:
+        """Fall to ``bps`` if that is less, remember where the network was full, and hold."""
+        if bps < self._target:
+            self._full.remember(full_bps or bps / BACKOFF, now)
+            self._target = max(float(self._low), bps)
+        self._hold_until = max(self._hold_until, now + HOLD_S)
+        self._proven = self._target
+
+    def _drains(self, now: float) -> bool:
+        return now - self._collapsed_at < PAUSE_S + DRAIN_S
+
+    def _may_grow(self, now: float) -> bool:
+        if now < self._hold_until or now - self._fed_at > SILENCE_S:
+            return False
+        return self._sent.bps(now) >= FILLED * self._target
+
+
+class _Fall:
+    """Tells from how fast a receiver's mean of a second falls what arrives at its end."""
+
+    def __init__(self) -> None:
+        self._before_bps = 0.0
+        self._began_at = float("-inf")
+        self._means: deque[tuple[float, float]] = deque()
+
+    def arriving_bps(self, mean_bps: float, sent_bps: float, now: float) -> float:
+        """Take the newest mean; until two lie apart, it is all that is known."""
+        if now - self._began_at > REMB_WINDOW_S:
+            self._before_bps, self._began_at = max(mean_bps, sent_bps), now
+        while self._means and now - self._means[0][0] > SLOPE_MOST_S:
+            self._means.popleft()
+        self._means.append((now, mean_bps))
+        first_at, first_bps = self._means[0]
+        if now - first_at < SLOPE_S or mean_bps >= first_bps:
+            return mean_bps
+        # The mean changes by what arrives now less what leaves the window.
+        slope = (mean_bps - first_bps) * REMB_WINDOW_S / (now - first_at)
+        return max(0.0, min(mean_bps, self._before_bps + slope))
+
+
+class _QueueDelay:
+    """Tells from round trips whether a queue builds; the least one of a while is the empty path."""
+
+    def __init__(self) -> None:
+        self.share = 1.0
+        """Of the target, that may be sent now."""
+        self.crowded = False
+        self.least_s = 0.0
+        self._least = [float("inf"), float("inf")]
+        self._turned_at = float("-inf")
+
+    def on_rtt(self, rtt_s: float, now: float) -> None:
+        if now - self._turned_at > LEAST_RTT_WINDOW_S / 2:
+            self._least, self._turned_at = [self._least[1], float("inf")], now
+        self._least[1] = min(self._least[1], rtt_s)
+        self.least_s = min(self._least)
+        self._judge(rtt_s)
+
+    def on_waiting(self, waiting_s: float) -> None:
+        """Take what is known of the newest packets; it overrides the older round trip."""
+        self._judge(waiting_s)
+
+    def _judge(self, rtt_s: float) -> None:
+        excess = rtt_s - min(self._least)
+        self.crowded = excess > CROWDED_S
+        if excess > SWOLLEN_S:
+            self.share = SWOLLEN_SHARE
+        else:
+            self.share = DRAIN_SHARE if excess > INFLATED_S else 1.0
+
+
+class _Loss:
+    """Joins reports until they weigh enough, and says to what rate a loss reduces us."""
+
+    def __init__(self, now: float) -> None:
+        self.sent_bytes = 0
+        self._lost_bytes = 0.0
+        self._reported_bytes = 0
+        self._since = now
+
+    def judge(self, fraction_lost: float, now: float) -> float | None:
+        self._lost_bytes += fraction_lost * self.sent_bytes
+        self._reported_bytes += self.sent_bytes
+        self.sent_bytes = 0
+        elapsed, reported = now - self._since, self._reported_bytes
+        if elapsed < LOSS_WINDOW_S or not reported:
+            return None
+        loss, sent_bps = self._lost_bytes / reported, reported * 8 / elapsed
+        self._lost_bytes, self._reported_bytes, self._since = 0.0, 0, now
+        if loss > HEAVY_LOSS:
+            return BACKOFF * (1 - loss) * sent_bps
+        return (1 - loss / 2) * sent_bps if loss > HIGH_LOSS else None
