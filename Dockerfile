@@ -9,7 +9,7 @@ COPY server server
 COPY static static
 RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url ${TORCH_INDEX}} -c constraints.txt .
 USER mill
-EXPOSE 8080/tcp
+EXPOSE 8080/tcp 8189/udp
 HEALTHCHECK --interval=30s --timeout=3s \
   CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/health', timeout=2)"]
 ENTRYPOINT ["lightmill"]

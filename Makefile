@@ -7,7 +7,7 @@ TEST_ARGS ?=
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help run serve test check bench format clean chromium
+.PHONY: help run serve test check bench soak format clean chromium
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -57,8 +57,13 @@ format: $(VENV)/.installed-test ## Format and fix what can be fixed
 	@$(BIN)/ruff format server tests
 	@$(BIN)/ruff check --fix server tests
 
+LONG := %/bench_network.py %/bench_memory.py
 bench: $(VENV)/.installed-test ## Measure; the numbers belong into docs/performance.md
-	@for f in tests/benchmarks/bench_*.py; do $(BIN)/python $$f || exit 1; done
+	@for f in $(filter-out $(LONG),$(wildcard tests/benchmarks/bench_*.py)); do $(BIN)/python $$f || exit 1; done
+
+soak: $(VENV)/.installed-test ## Measure over bad networks (Linux, root) and memory for 30 minutes
+	@$(BIN)/python tests/benchmarks/bench_network.py
+	@$(BIN)/python tests/benchmarks/bench_memory.py
 
 clean: ## Remove what make made
 	rm -rf $(VENV) node_modules dist build .pytest_cache .ruff_cache .import_linter_cache

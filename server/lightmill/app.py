@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from lightmill.config import Config
 from lightmill.errors import ConfigError
 from lightmill.session.host import SessionHost
-from lightmill.session.workers import WorkerSessionHost
+from lightmill.session.workers.host import WorkerSessionHost
 from lightmill.signaling import events, health, offer, pages, pipelines, sessions, whep, whip
 from lightmill.signaling.auth import authorised
 from lightmill.signaling.keys import CONFIG, HOST

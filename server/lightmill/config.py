@@ -97,7 +97,8 @@ class RtcConfig(_Section):
 
     @model_validator(mode="after")
     def _advertise_is_possible(self) -> RtcConfig:
-        if self.ephemeral_ports and any(one.port is not None for one in self.advertised()):
+        has_port = [one.port is not None for one in self.advertised()]
+        if self.ephemeral_ports and any(has_port):
             raise ValueError("advertise names a port, which ephemeral_ports = true cannot keep")
         return self
 
@@ -175,16 +176,15 @@ class Config(BaseSettings):
 
 def _advertised(text: str) -> Advertised:
     """Read ``203.0.113.7``, ``203.0.113.7:8189``, ``2001:db8::7`` or ``[2001:db8::7]:8189``."""
-    host, port = text, ""
+    host, port = text, None
     if text.startswith("["):
-        host, _, port = text[1:].rpartition("]")
-        port = port.removeprefix(":") if port.startswith(":") else port and "no port"
+        host, _, rest = text[1:].rpartition("]")
+        port = rest.removeprefix(":") if rest.startswith(":") else rest or None
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
-        port = port or "no port"
     try:
         address = ipaddress.ip_address(host)
-        number = int(port) if port else None
+        number = None if port is None else int(port)
         usable = not (address.is_unspecified or address.is_multicast or "%" in host)
     except ValueError:
         usable, number = False, None

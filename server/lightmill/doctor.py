@@ -15,7 +15,9 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
 from lightmill import gpu
-from lightmill.config import Config
+from lightmill.config import Config, RtcConfig
+from lightmill.errors import ConfigError
+from lightmill.session.udp_mux import UdpMux
 
 ESSENTIAL_CODECS = (
     ("libx264", "w"),
@@ -66,7 +68,7 @@ def examine(config: Config) -> list[Finding]:
         _cuda(),
         *_gpus(),
         _tcp_port(config.server.host, config.server.port),
-        _udp_port(),
+        _udp_port(config.rtc),
     ]
 
 
@@ -118,12 +120,20 @@ def _tcp_port(host: str, port: int) -> Finding:
     return Finding(what, "free", essential=False)
 
 
-def _udp_port() -> Finding:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("", 0))
-        except OSError as error:
-            return Finding(
-                "UDP", error.strerror or str(error), False, advice="WebRTC needs UDP ports"
-            )
-    return Finding("UDP", "ports can be opened")
+def _udp_port(rtc: RtcConfig) -> Finding:
+    """Take the media port as the server would; an essential finding when it could not start."""
+    mux = UdpMux(rtc)
+    if mux.ephemeral:
+        hosts = ", ".join(mux.addresses())
+        return Finding("UDP", f"a random port for each peer on {hosts}", bool(hosts))
+    wanted = rtc.udp_port or "any port"
+    try:
+        mux.bind()
+    except ConfigError as error:
+        return Finding(f"UDP {wanted}", str(error), False, advice="media needs a UDP port")
+    hosts, port = ", ".join(shared.host for shared in mux.sockets), mux.port
+    mux.close()
+    if rtc.udp_port and port != rtc.udp_port:
+        advice = f"the server would use {port}; set rtc.udp_port for a fixed one"
+        return Finding(f"UDP {wanted}", "taken by another program", False, False, advice)
+    return Finding(f"UDP {wanted}", f"free on {hosts}")

@@ -9,6 +9,7 @@ import shutil
 import pytest
 from aioice import Connection, ice, stun
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from lightmill.signaling.keys import HOST
 from tests.integration.peers import NumberedTrack
@@ -51,7 +52,9 @@ async def answers(server: tuple[str, int]) -> None:
 def relayed(one, url: str):
     """Make a test peer reachable through the TURN server only."""
     server = RTCIceServer(url, "mill", "secret")
-    one.pc = RTCPeerConnection(RTCConfiguration([server], iceTransportPolicy="relay"))
+    one.pc = RTCPeerConnection(
+        RTCConfiguration([server], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+    )
     return one
 
 
@@ -63,7 +66,7 @@ def selected_pair(http):
     return transport._connection._nominated[1]
 
 
-async def test_a_relayed_peer_reaches_the_one_port(http, peer, turn):
+async def test_a_relayed_peer_reaches_the_one_port(turn, http, peer):
     client = await relayed(peer(http), turn).offer(NumberedTrack(fps=10))
     await client.watcher_ready()
     await client.watcher.frames(5)
@@ -71,7 +74,7 @@ async def test_a_relayed_peer_reaches_the_one_port(http, peer, turn):
     assert pair.local_candidate.type == "host" and pair.local_candidate.port == port_of(http)
 
 
-async def test_the_server_offers_a_relay_that_works(server, peer, turn, monkeypatch):
+async def test_the_server_offers_a_relay_that_works(turn, server, peer, monkeypatch):
     ice = {"urls": [turn], "username": "mill", "credential": "secret"}
     http = await server(rtc={"ice_servers": [ice], "interfaces": ["!lo"]})
     client = relayed(peer(http), turn)

@@ -53,6 +53,50 @@ def test_whatever_is_misspelt_is_named(tmp_path, text, environ, names):
         load_config(path, environ=environ)
 
 
+def test_advertised_addresses_may_carry_a_port():
+    texts = [
+        "203.0.113.7",
+        "203.0.113.7:9000",
+        "2001:db8::7",
+        "[2001:db8::7]",
+        "[2001:db8::7]:9000",
+    ]
+    rtc = load_config(environ={}, flags={"rtc": {"advertise": texts}}).rtc
+    assert [(one.host, one.port) for one in rtc.advertised()] == [
+        ("203.0.113.7", None),
+        ("203.0.113.7", 9000),
+        ("2001:db8::7", None),
+        ("2001:db8::7", None),
+        ("2001:db8::7", 9000),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "example.org", "0.0.0.0", "::", "224.0.0.1", "fe80::1%eth0", "203.0.113.7:"),
+        *("1.2.3.4:0", "1.2.3.4:-1", "203.0.113.7:70000", "203.0.113.7:x"),
+        *("[2001:db8::7]x", "[2001:db8::7]:", "[::1"),
+    ],
+)
+def test_what_cannot_be_advertised_is_named(text):
+    with pytest.raises(ConfigError, match="advertise takes addresses") as refused:
+        load_config(environ={}, flags={"rtc": {"advertise": [text]}})
+    assert repr(text) in str(refused.value)
+
+
+def test_an_advertised_port_needs_the_one_port():
+    rtc = {"advertise": ["203.0.113.7:9000"], "ephemeral_ports": True}
+    with pytest.raises(ConfigError, match="ephemeral_ports"):
+        load_config(environ={}, flags={"rtc": rtc})
+
+
+@pytest.mark.parametrize("pattern", ["", "!", "eth 0", "!!x"])
+def test_interface_patterns_are_checked(pattern):
+    with pytest.raises(ConfigError, match=r"rtc\.interfaces\.0"):
+        load_config(environ={}, flags={"rtc": {"interfaces": [pattern]}})
+
+
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match="does not exist"):
         load_config(tmp_path / "none.toml", environ={})

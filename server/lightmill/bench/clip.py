@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -83,7 +83,7 @@ def encode_clip(
     for number, picture in enumerate(pictures(width, height, n_frames)):
         picture.pts, picture.time_base = number, context.time_base
         picture.pict_type = PictureType.NONE if number % interval else PictureType.I
-        packets: list[Any] = context.encode(picture)  # Any: PyAV leaves its packets generic
+        packets = cast("list[Any]", context.encode(picture))  # Any: PyAV leaves them generic
         data = b"".join(bytes(packet) for packet in packets)
         frames.append(ClipFrame(data, any(packet.is_keyframe for packet in packets)))
     return Clip(codec, width, height, fps, frames)

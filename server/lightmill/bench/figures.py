@@ -29,6 +29,8 @@ class Freezes:
     count: int
     total_ms: float
     longest_gap_ms: float
+    gaps: list[tuple[float, float]]
+    """When each freeze began, seconds into the window, and its milliseconds."""
 
 
 def percentile(values: Sequence[float], p: float) -> float:
@@ -53,6 +55,7 @@ def freezes(delivered_at: Sequence[float], start: float, end: float, fps: float)
     interval_s = 1 / fps
     threshold_s = max(FREEZE_FACTOR * interval_s, interval_s + FREEZE_EXTRA_S)
     edges = [start, *(at for at in delivered_at if start <= at <= end), end]
-    gaps = [later - earlier for earlier, later in pairwise(edges)]
-    frozen = [gap for gap in gaps if gap >= threshold_s]
-    return Freezes(len(frozen), round(sum(frozen) * 1000, 1), round(max(gaps) * 1000, 1))
+    gaps = [(earlier - start, later - earlier) for earlier, later in pairwise(edges)]
+    frozen = [(round(at, 3), round(gap * 1000, 1)) for at, gap in gaps if gap >= threshold_s]
+    longest_ms = round(max(gap for _, gap in gaps) * 1000, 1)
+    return Freezes(len(frozen), round(sum(gap for _, gap in frozen), 1), longest_ms, frozen)

@@ -41,6 +41,8 @@ class ViewerFigures:
     frames_given_up: int
     frames_undecodable: int
     unreadable: int
+    bytes_by_time: list[tuple[float, int]]
+    """Bytes received since the window's beginning, by seconds into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class BenchResult:
     viewers: list[ViewerFigures]
     server: Load | None
     client: Load
+    window_start: float
+    """Monotonic seconds of this machine."""
     late_p95_ms: float
     """How late this client handed its frames over: above a few ms, it is the bottleneck itself."""
 
@@ -118,6 +122,7 @@ async def _run(options: BenchOptions, packed: PackedClip, progress: Progress) ->
         while (left_s := window.start + options.seconds - monotonic()) > 0:
             progress(f"measuring, {left_s:.0f} s left")
             await asyncio.sleep(min(TICK_S, left_s))
+            window.sample()
             for meter in meters:
                 meter.sample()
         return window.result(options, server.read() if server else None, client.read())
@@ -141,6 +146,16 @@ class _Window:
             for session in crowd.sessions
             for tap in session.taps
         }
+
+        self._bytes: dict[int, list[tuple[float, int]]] = {key: [] for key in self._before}
+
+    def sample(self) -> None:
+        """Note what has come so far."""
+        elapsed_s = round(monotonic() - self.start, 2)
+        for session in self._crowd.sessions:
+            for tap in session.taps:
+                n_bytes = tap.collector.counts.bytes - self._before[id(tap)][0].bytes
+                self._bytes[id(tap)].append((elapsed_s, n_bytes))
 
     def result(self, options: BenchOptions, server: Load | None, client: Load) -> BenchResult:
         end = monotonic()
@@ -170,6 +185,7 @@ class _Window:
             viewers=viewers,
             server=server,
             client=client,
+            window_start=self.start,
             late_p95_ms=round(percentile(late, 95) * 1000, 2) if late else 0.0,
         )
 
@@ -190,6 +206,7 @@ class _Window:
             frames_given_up=counts.given_up - before.given_up,
             frames_undecodable=counts.undecodable - before.undecodable,
             unreadable=got.unreadable - unreadable,
+            bytes_by_time=self._bytes[id(tap)],
         )
 
 

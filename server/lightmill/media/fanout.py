@@ -95,6 +95,12 @@ class Subscription:
             await self._arrived.wait()
         return self._queue.popleft()
 
+    def hold(self) -> None:
+        """Discard what is queued and go on with the next keyframe, which is not asked for."""
+        self.skipped += len(self._queue)
+        self._queue.clear()
+        self.waiting_for_keyframe = True
+
     def close(self) -> None:
         """Leave the fan-out and discard what is queued; closing again does nothing."""
         self._queue.clear()
@@ -132,7 +138,7 @@ class KeyframeGate:
     """
 
     def __init__(self, min_interval_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._min_interval_s = min_interval_s
+        self.min_interval_s = min_interval_s
         self._clock = clock
         self._requested = False
         self._last: float | None = None
@@ -151,7 +157,7 @@ class KeyframeGate:
         if not self._requested:
             return False
         now = self._clock() if now is None else now
-        if self._last is not None and now - self._last < self._min_interval_s:
+        if self._last is not None and now - self._last < self.min_interval_s:
             return False
         self.sent(now)
         return True

@@ -21,9 +21,7 @@ class FullPoints:
         """Add a point; those close to it are replaced, and so is the last one while a fall goes on."""
         if self._points and now - self._points[-1][1] < EPISODE_S and bps < self._points[-1][0]:
             self._points.pop()
-        others = [
-            point for point in self._points if not bps / APART < point[0] < APART * bps
-        ]
+        others = [point for point in self._points if not bps / APART < point[0] < APART * bps]
         self._points = [*others, (bps, now)][-MOST_POINTS:]
 
     def near(self, bps: float, now: float) -> bool:

@@ -132,9 +132,7 @@ def _bpp(target_bps: float, size: tuple[int, int], fps: float) -> float:
 
 def _fitting(target_bps: float, sizes: list[tuple[int, int]], fps: float) -> int:
     """The largest step with enough bits, or the lowest one."""
-    enough = (
-        step for step, size in enumerate(sizes) if _bpp(target_bps, size, fps) >= ENOUGH_BPP
-    )
+    enough = (step for step, size in enumerate(sizes) if _bpp(target_bps, size, fps) >= ENOUGH_BPP)
     return next(enough, len(sizes) - 1)
 
 

@@ -193,8 +193,12 @@ class ReceiverPort:
         packet.ssrc, packet.payload_type = ssrc, payload_type
         packet.sequence_number = int.from_bytes(packet.payload[:2], "big")
         packet.payload = packet.payload[2:]
-        packet.abs_send_time = None  # it is that of the retransmission
         return original.name.upper()
+
+    def counts(self, ssrc: int) -> tuple[int, int]:
+        """Packets expected and received so far, retransmissions not counted."""
+        stream = self._streams.get(ssrc)
+        return (0, 0) if stream is None else (stream.packets_expected, stream.packets_received)
 
     def send_nack(self, ssrc: int, lost: list[int]) -> None:
         """Ask for packets again (RFC 4585 section 6.2.1)."""
@@ -236,8 +240,8 @@ class SenderFeedback(Protocol):
         """REMB: the viewer sees room for this much."""
         ...
 
-    def report(self, fraction_lost: float, rtt_s: float | None) -> None:
-        """A receiver report: share of packets lost since the last, in [0, 1]."""
+    def report(self, fraction_lost: float, rtt_s: float | None, highest_sequence: int) -> None:
+        """A receiver report: share of packets lost since the last, in [0, 1], and newest seen."""
         ...
 
 
@@ -320,7 +324,7 @@ class SenderPort:
             for report in packet.reports:
                 if report.ssrc == self.ssrc:
                     rtt: float | None = self._internals._RTCRtpSender__rtt
-                    self._feedback.report(report.fraction_lost / 256, rtt)
+                    self._feedback.report(report.fraction_lost / 256, rtt, report.highest_sequence)
 
 
 class _Estimates:

@@ -8,60 +8,19 @@ from time import monotonic
 
 from lightmill.config import MediaConfig
 from lightmill.errors import Closed
-from lightmill.media.fanout import Subscription
-from lightmill.media.frames import MediaFrame, OutgoingFrame
+from lightmill.media.frames import MediaFrame
 from lightmill.media.playout import Playout
 from lightmill.media.stills import waiting_card
 from lightmill.media.threads import CodecThreads
 from lightmill.metrics import Rate, Window
 from lightmill.session.lane import Lane
+from lightmill.session.renditions import Renditions
 from lightmill.session.sound import SessionSound
+from lightmill.session.viewer import Viewer
 
 CARD_SIZE = (640, 360)
 STILL_AFTER_S = 0.25
 """A picture this old is sent again when a viewer needs a keyframe."""
-
-
-class Viewer:
-    """One viewer's place in a broadcast, and the source of its sender's frames.
-
-    It takes part from its first `recv` on, that is, when it is connected: what it sees first is
-    a keyframe made for it, and nothing was computed or kept for it before.
-    """
-
-    def __init__(self, lane: Lane, on_begin: Callable[[], None]) -> None:
-        self.lane = lane
-        self.begun = False
-        self._on_begin = on_begin
-        self._subscription: Subscription | None = None
-        self._closed = False
-
-    async def recv(self) -> OutgoingFrame:
-        """The next frame, a keyframe first.
-
-        Raises:
-            Closed: the viewer has left or the broadcast has ended.
-
-        """
-        if self._subscription is None:
-            if self._closed:
-                raise Closed("the viewer has left")
-            self._subscription = self.lane.fanout.subscribe()
-            self.begun = True
-            self._on_begin()
-        return await self._subscription.recv()
-
-    def keyframe_wanted(self) -> None:
-        self.lane.gate.request()
-
-    def estimate(self, bitrate_bps: int) -> None: ...
-
-    def report(self, fraction_lost: float, rtt_s: float | None) -> None: ...
-
-    def close(self) -> None:
-        self._closed = True
-        if self._subscription is not None:
-            self._subscription.close()
 
 
 class Broadcast:
@@ -86,8 +45,7 @@ class Broadcast:
         self._threads = threads
         self._card = card
         self._on_viewers = on_viewers
-        self._lanes: dict[str, Lane] = {}
-        self._viewers: set[Viewer] = set()
+        self._codecs: dict[str, Renditions] = {}
         self._origin = monotonic()
         self._shown_at = 0.0
         self._tasks = [
@@ -97,33 +55,30 @@ class Broadcast:
 
     @property
     def lanes(self) -> list[Lane]:
-        return list(self._lanes.values())
+        return [lane for renditions in self._codecs.values() for lane in renditions.lanes]
 
     def join(self, codec: str) -> Viewer:
         """Add a viewer that takes ``codec``."""
-        if codec not in self._lanes:
-            self._lanes[codec] = Lane(
-                codec, self._config, self._threads, self._origin, self._measure
+        if codec not in self._codecs:
+            self._codecs[codec] = Renditions(
+                codec, self._config, self._threads, self._origin, self._measure, self._count
             )
-        viewer = Viewer(self._lanes[codec], self._count)
-        self._viewers.add(viewer)
-        return viewer
+        return self._codecs[codec].join()
 
     def leave(self, viewer: Viewer) -> None:
-        """Let a viewer go; a lane without viewers gives its encoder back. Idempotent."""
-        if viewer not in self._viewers:
+        """Let a viewer go; a codec without viewers gives its encoders back. Idempotent."""
+        renditions = self._codecs.get(viewer.lane.codec)
+        if renditions is None or viewer not in renditions.viewers:
             return
-        self._viewers.discard(viewer)
-        viewer.close()
+        renditions.leave(viewer)
+        if not renditions.viewers:
+            del self._codecs[renditions.codec]
+            renditions.close()
         self._count()
-        lane = viewer.lane
-        unused = not any(other.lane is lane for other in self._viewers)
-        if unused and self._lanes.get(lane.codec) is lane:
-            del self._lanes[lane.codec]
-            lane.close()
 
     def _count(self) -> None:
-        self._on_viewers(sum(viewer.begun for viewer in self._viewers))
+        everyone = (viewer for one in self._codecs.values() for viewer in one.viewers)
+        self._on_viewers(sum(viewer.begun for viewer in everyone))
 
     async def _play(self) -> None:
         while True:
@@ -135,14 +90,14 @@ class Broadcast:
             self.frames += 1
             self.rate.tick(self._shown_at)
             self.sound.frame_released(frame, self._shown_at)
-            for lane in self._lanes.values():
-                lane.offer(frame)
+            for renditions in self._codecs.values():
+                renditions.offer(frame)
 
     async def _keep_alive(self) -> None:
         phase = 0.0
         while True:
             await asyncio.sleep(1 / self._config.waiting_fps)
-            if not self._lanes or monotonic() - self._shown_at < STILL_AFTER_S:
+            if not self._codecs or monotonic() - self._shown_at < STILL_AFTER_S:
                 continue
             phase += 1 / self._config.waiting_fps
             text = self._card()
@@ -153,9 +108,9 @@ class Broadcast:
                 frame = self.last
             else:
                 continue
-            for lane in self._lanes.values():
-                if text is not None or lane.gate.requested:
-                    lane.offer(frame)
+            for renditions in self._codecs.values():
+                if text is not None or renditions.keyframe_wanted:
+                    renditions.offer(frame)
 
     def _card_size(self) -> tuple[int, int]:
         return (self.last.frame.width, self.last.frame.height) if self.last else CARD_SIZE
@@ -180,7 +135,7 @@ class Broadcast:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        lanes, self._lanes = self.lanes, {}
-        for lane in lanes:
-            lane.close()
+        codecs, self._codecs = list(self._codecs.values()), {}
+        for renditions in codecs:
+            renditions.close()
         self.sound.close()

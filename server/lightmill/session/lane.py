@@ -11,10 +11,13 @@ from time import monotonic
 import av
 
 from lightmill.config import MediaConfig
+from lightmill.media.budget import FrameBudget
 from lightmill.media.encode import VideoEncoder
 from lightmill.media.fanout import KeyframeGate, PacketFanout
 from lightmill.media.frames import MediaFrame, OutgoingFrame
+from lightmill.media.ladder import Ladder, Rung, half_of
 from lightmill.media.payload import Packetiser
+from lightmill.media.scale import Scaler
 from lightmill.media.threads import CodecThreads
 from lightmill.metrics import Throttle
 
@@ -24,14 +27,20 @@ PACE_SHARE = 0.5
 """Share of the time between frames in which a large frame leaves."""
 MAX_PACE_S = 0.05
 RTP_CLOCK = 90_000
+DRAINING_KEYFRAME_S = 1.5
+"""While a queue drains, a keyframe takes longer than a viewer's patience: make fewer."""
+SMOOTHING = 0.1
+"""Weight of the newest frame in the measured interval and encoding time."""
+PAUSE_S = 1.0
 
 
 class Lane:
     """Encodes the newest frame and hands its packets, packetised once, to every viewer.
 
-    While a frame is being encoded one more may wait; a newer one replaces it. ``origin`` is the
-    second of the monotonic clock that RTP time 0 stands for: lanes that share it can be swapped
-    under a viewer. All methods belong to the loop's thread.
+    While a frame is being encoded one more may wait; a newer one replaces it. `steer` sets the
+    rate; the picture's size and the share of frames that are encoded follow from it. ``half``
+    lanes start from half the width and height. ``origin`` is the second of the monotonic clock
+    that RTP time 0 stands for. All methods belong to the loop's thread.
     """
 
     def __init__(
@@ -41,15 +50,30 @@ class Lane:
         threads: CodecThreads,
         origin: float,
         on_encoded: Callable[[MediaFrame], None],
+        *,
+        half: bool = False,
     ) -> None:
         self.codec = codec
         self.gate = KeyframeGate(config.keyframe_interval_min_s)
         self.fanout = PacketFanout(self.gate.request, config.viewer_queue_frames)
-        self.size_bytes = 0
         self.replaced = 0
         """Frames that a newer one replaced before they were encoded."""
-        self._encoder = VideoEncoder(codec, config.start_bitrate_bps, config.max_bitrate_bps)
+        self.size: tuple[int, int] | None = None
+        """Width and height that are encoded."""
+        self._config = config
+        self._encoder = VideoEncoder(
+            codec,
+            config.start_bitrate_bps,
+            config.max_bitrate_bps,
+            h264_encoder=config.h264_encoder,
+            h264_preset=config.h264_preset,
+        )
         self._packetiser = Packetiser(codec)
+        self._scaler = Scaler()
+        self._ladder = Ladder()
+        self._budget = FrameBudget()
+        self._pace_bps = float(config.start_bitrate_bps)
+        self._half = half
         self._threads = threads
         self._loop = asyncio.get_running_loop()
         self._origin = origin
@@ -58,26 +82,36 @@ class Lane:
         self._busy = False
         self._closed = False
         self._last_pts = -1
+        self._n_offered = 0
         self._offered_at: float | None = None
         self._interval_s = 1 / 30
+        self._encode_s = 0.0
         self._throttle = Throttle()
 
     @property
     def bitrate_bps(self) -> int:
         return self._encoder.bitrate_bps
 
-    @bitrate_bps.setter
-    def bitrate_bps(self, value: int) -> None:
-        self._encoder.bitrate_bps = value
+    @property
+    def implementation(self) -> str:
+        return self._encoder.implementation
+
+    def steer(self, target_bps: int, pace_bps: float, *, draining: bool) -> None:
+        """Encode for ``target_bps``; encode no more than ``pace_bps`` lets through."""
+        self._encoder.bitrate_bps = target_bps
+        self._pace_bps = pace_bps
+        least = self._config.keyframe_interval_min_s
+        self.gate.min_interval_s = max(least, DRAINING_KEYFRAME_S) if draining else least
 
     def offer(self, frame: MediaFrame) -> None:
         """Encode this frame next; one that still waits is replaced. Unseen, nothing is encoded."""
         if not len(self.fanout):
             return
         now = monotonic()
-        if self._offered_at is not None:
-            self._interval_s += 0.1 * (min(now - self._offered_at, 1.0) - self._interval_s)
+        if self._offered_at is not None and now - self._offered_at < PAUSE_S:
+            self._interval_s += SMOOTHING * (now - self._offered_at - self._interval_s)
         self._offered_at = now
+        self._n_offered += 1
         self.replaced += self._waiting is not None
         self._waiting = frame
         self._next()
@@ -87,24 +121,44 @@ class Lane:
         if frame is None or self._busy or self._closed:
             return
         self._waiting = None
-        self._busy = True
         now = monotonic()
+        rung = self._rung(frame.frame, now)
+        if self._n_offered % rung.frame_divisor or not self._budget.admit(self._pace_bps, now):
+            return
+        self._busy = True
         at = now if frame.released is None else frame.released
         pts = max(self._last_pts + 1, round((at - self._origin) * RTP_CLOCK))
         self._last_pts = pts
-        self._threads.submit(partial(self._work, frame, self.gate.take(now), pts))
+        self._threads.submit(partial(self._work, frame, rung, self.gate.take(now), pts))
 
-    def _work(self, frame: MediaFrame, keyframe: bool, pts: int) -> None:
-        """In a codec thread: encode and packetise, then back to the loop."""
+    def _rung(self, picture: av.VideoFrame, now: float) -> Rung:
+        width, height = picture.width, picture.height
+        if self._half:
+            width, height = half_of(width, height)
+        load = self._encode_s / self._interval_s
+        rung = self._ladder.update(
+            self._encoder.bitrate_bps, width, height, 1 / self._interval_s, now, load
+        )
+        self.size = (rung.width, rung.height)
+        return rung
+
+    def _work(self, frame: MediaFrame, rung: Rung, keyframe: bool, pts: int) -> None:
+        """In a codec thread: scale, encode and packetise, then back to the loop."""
+        started = monotonic()
         result: list[OutgoingFrame] | Exception
         try:
-            result = self._encode(frame.frame, keyframe, pts)
+            result = self._encode(frame.frame, rung, keyframe, pts)
         except Exception as error:  # a codec's failure stays this lane's
             result = error
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._done, frame, result)
+            spent_s = monotonic() - started
+            self._loop.call_soon_threadsafe(self._done, frame, result, spent_s)
 
-    def _encode(self, picture: av.VideoFrame, keyframe: bool, pts: int) -> list[OutgoingFrame]:
+    def _encode(
+        self, picture: av.VideoFrame, rung: Rung, keyframe: bool, pts: int
+    ) -> list[OutgoingFrame]:
+        if rung.width < picture.width & ~1:
+            picture = self._scaler.scale(picture, rung.width, rung.height)
         pace_s = min(MAX_PACE_S, PACE_SHARE * self._interval_s)
         return [
             OutgoingFrame(
@@ -117,11 +171,14 @@ class Lane:
             for packet in self._encoder.encode(picture, keyframe=keyframe, pts_90k=pts)
         ]
 
-    def _done(self, frame: MediaFrame, result: list[OutgoingFrame] | Exception) -> None:
+    def _done(
+        self, frame: MediaFrame, result: list[OutgoingFrame] | Exception, spent_s: float
+    ) -> None:
         self._busy = False
         if self._closed:
             self._encoder.close()
             return
+        self._encode_s += SMOOTHING * (spent_s - self._encode_s)
         if isinstance(result, Exception):
             if self._throttle.ready(monotonic()):
                 logger.error("%s encoder failed; it starts anew", self.codec, exc_info=result)
@@ -136,7 +193,7 @@ class Lane:
     def _publish(self, packed: OutgoingFrame) -> None:
         if packed.keyframe:
             self.gate.sent()
-        self.size_bytes += sum(map(len, packed.payloads))
+        self._budget.spend(sum(map(len, packed.payloads)))
         self.fanout.publish(packed)
 
     def close(self) -> None:

@@ -65,6 +65,7 @@ class LocalSessionHost:
         *,
         failed_plugins: list[dict[str, Any]] | None = None,
         listener: HostListener | None = None,
+        index: int = 0,
     ) -> None:
         executors = DeviceExecutors(config.inference.cpu_threads)
         self._config = config
@@ -75,7 +76,7 @@ class LocalSessionHost:
             components=ComponentStore(executors),
             codecs=CodecThreads(config.media.codec_threads),
             device=resolve_device(config.inference.device),
-            udp=UdpMux(config.rtc),
+            udp=UdpMux(config.rtc, index),
         )
         self._sessions: dict[str, Session] = {}
         self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

@@ -14,15 +14,18 @@ def open_local_host(
     *,
     registry: PipelineRegistry | None = None,
     listener: HostListener | None = None,
+    index: int = 0,
 ) -> LocalSessionHost:
     """Open it; a given ``registry`` is taken as it is, without plug-ins.
+
+    ``index`` numbers the processes of one server: each has a media port of its own.
 
     Raises:
         ConfigError: a configured device or pipeline is not there.
 
     """
     if registry is not None:
-        return LocalSessionHost(config, registry, listener=listener)
+        return LocalSessionHost(config, registry, listener=listener, index=index)
     registry = process_registry()
     failed = load_plugins(registry, config.plugins.blocked).failed if config.plugins.enabled else []
     return LocalSessionHost(
@@ -30,4 +33,5 @@ def open_local_host(
         registry,
         failed_plugins=[failure.to_json() for failure in failed],
         listener=listener,
+        index=index,
     )

@@ -31,7 +31,7 @@ from lightmill.media.rtp import RtpPacket
 from lightmill.session import aiortc_seam as seam
 from lightmill.session import audio_seam
 from lightmill.session.aioice_seam import share_port
-from lightmill.session.broadcast import Broadcast, Viewer
+from lightmill.session.broadcast import Broadcast
 from lightmill.session.control import ControlChannel, ControlTarget
 from lightmill.session.host import PeerRole
 from lightmill.session.receive import OpusReceiver, VideoReceiver
@@ -45,6 +45,7 @@ from lightmill.session.sdp import (
 from lightmill.session.send import RtpSender
 from lightmill.session.services import Services
 from lightmill.session.sound import SoundSubscription
+from lightmill.session.viewer import Viewer
 
 logger = logging.getLogger(__name__)
 

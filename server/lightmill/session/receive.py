@@ -11,11 +11,14 @@ from aiortc import RTCRtpReceiver
 
 from lightmill.config import MediaConfig
 from lightmill.media.assembly import AssembledFrame, FrameAssembler
+from lightmill.media.bandwidth import ReceiveEstimator
 from lightmill.media.decode import DECODERS, DecodeQueue
 from lightmill.media.frames import MediaFrame
 from lightmill.media.rtp import RtpPacket
 from lightmill.media.threads import CodecThreads
 from lightmill.session.aiortc_seam import RtpWire
+
+LOSS_INTERVAL_S = 1.0
 
 
 class VideoReceiver:
@@ -41,6 +44,8 @@ class VideoReceiver:
         self._assembler: FrameAssembler | None = None
         self._stream: tuple[int, str] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._estimator = ReceiveEstimator(config)
+        self._counted: tuple[float, int, int] = (0.0, 0, 0)
         self._port = wire.receive(receiver, self)
         self._port.on_sender_report = lambda _, ntp, timestamp: on_report(ntp, timestamp)
 
@@ -51,11 +56,29 @@ class VideoReceiver:
         assembler = self._assembler
         if assembler is None or self._stream != (packet.ssrc, codec):
             assembler = self._start(packet.ssrc, codec)
-        self._hand_on(assembler.add(packet, now))
+        self._estimator.on_packet(now, len(packet.payload), packet.timestamp, packet.abs_send_time)
+        frames = assembler.add(packet, now)
+        if frames:
+            self._hand_on(frames)
+            self._estimate(packet.ssrc, now)
         self._attend(assembler, now)
+
+    def _estimate(self, ssrc: int, now: float) -> None:
+        """Tell the sender what its network takes (REMB), when that is due."""
+        since, expected, received = self._counted
+        if now - since >= LOSS_INTERVAL_S:
+            totals = self._port.counts(ssrc)
+            self._counted = (now, *totals)
+            due = totals[0] - expected
+            if since and due > 0:
+                self._estimator.on_loss(max(0.0, 1 - (totals[1] - received) / due), now)
+        estimate_bps = self._estimator.remb(now)
+        if estimate_bps is not None:
+            self._port.send_remb(ssrc, estimate_bps)
 
     def _start(self, ssrc: int, codec: str) -> FrameAssembler:
         self._stream = (ssrc, codec)
+        self._counted = (0.0, 0, 0)
         self._assembler = FrameAssembler(
             codec,
             max_wait_s=self._config.max_loss_wait_s,

@@ -44,8 +44,16 @@ class ViewerFeedback(Protocol):
         """The viewer sees room for this much (REMB)."""
         ...
 
-    def report(self, fraction_lost: float, rtt_s: float | None) -> None:
-        """Share of packets lost since the last report, in [0, 1], and round-trip time."""
+    def report(self, fraction_lost: float, rtt_s: float | None, highest_sequence: int) -> None:
+        """Share of packets lost since the last report, round-trip time, newest packet seen."""
+        ...
+
+    def sent(self, sequence_number: int, size_bytes: int) -> None:
+        """A packet has left for the first time."""
+        ...
+
+    def may_repeat(self, sequence_number: int, size_bytes: int) -> bool:
+        """Whether a packet that the viewer misses may be sent again."""
         ...
 
 
@@ -54,8 +62,7 @@ class RtpSender:
 
     A frame of more than ``BURST_PACKETS`` (a keyframe, mostly) is spread over its ``pace_s``, so
     that it does not overrun a small buffer on the way. Retransmissions (RFC 4588 where it was
-    negotiated) are taken from the last ``HISTORY_PACKETS``; one that was sent within a round-trip
-    time is not repeated.
+    negotiated) are taken from the last ``HISTORY_PACKETS``, back to the last keyframe.
     """
 
     def __init__(
@@ -64,12 +71,11 @@ class RtpSender:
         self._source = source
         self._feedback = feedback
         self._history: deque[tuple[int, bool, bytes]] = deque(maxlen=HISTORY_PACKETS)
-        self._resent: dict[int, float] = {}
+        self._since_keyframe = 0
         # The lower half: a wrap soon after the start would confuse SRTP (RFC 3711 section 3.3.1).
         self._next_sequence = secrets.randbelow(1 << 15)
         self._rtx_sequence = secrets.randbelow(1 << 15)
         self._timestamp_origin = secrets.randbits(32)
-        self._rtt_s = 0.05
         self._payload_type = 0
         self._extension = b""
         self._send_time_at = 0
@@ -89,6 +95,8 @@ class RtpSender:
     async def _send_frame(self, frame: OutgoingFrame) -> None:
         payloads = frame.payloads
         last = len(payloads) - 1
+        if frame.keyframe:
+            self._since_keyframe = 0
         pause_s, started = _pause(len(payloads), frame.pace_s), monotonic()
         timestamp = (self._timestamp_origin + frame.timestamp) % TIMESTAMP_MODULUS
         for start in range(0, len(payloads), BURST_PACKETS):
@@ -116,6 +124,8 @@ class RtpSender:
         port.send(header + extension + payload)
         self.packets += 1
         self.size_bytes += len(payload)
+        self._since_keyframe += 1
+        self._feedback.sent(sequence, len(payload))
 
     def _stamped_extension(self) -> bytes:
         """The header extensions with the time of sending."""
@@ -129,12 +139,10 @@ class RtpSender:
         age = (self._next_sequence - sequence_number) % SEQUENCE_MODULUS
         if not 0 < age <= len(self._history):
             return
-        now = monotonic()
-        if now - self._resent.get(sequence_number, 0.0) < self._rtt_s:
+        if age > self._since_keyframe or not self._feedback.may_repeat(
+            sequence_number, len(self._history[-age][2])
+        ):
             return
-        if len(self._resent) >= HISTORY_PACKETS:
-            self._resent.clear()
-        self._resent[sequence_number] = now
         timestamp, marker, payload = self._history[-age]
         port, payload_type, ssrc = self._port, self._payload_type, self._port.ssrc
         sequence = sequence_number
@@ -155,10 +163,8 @@ class RtpSender:
     def estimate(self, bitrate_bps: int) -> None:
         self._feedback.estimate(bitrate_bps)
 
-    def report(self, fraction_lost: float, rtt_s: float | None) -> None:
-        if rtt_s is not None:
-            self._rtt_s = max(0.0, rtt_s)
-        self._feedback.report(fraction_lost, rtt_s)
+    def report(self, fraction_lost: float, rtt_s: float | None, highest_sequence: int) -> None:
+        self._feedback.report(fraction_lost, rtt_s, highest_sequence)
 
 
 def _pause(n_packets: int, pace_s: float) -> float:

@@ -15,6 +15,7 @@ from lightmill.session.shared_socket import BUFFER_BYTES, SharedSocket
 
 logger = logging.getLogger(__name__)
 
+LAST_PORT = 65_535
 PORT_TRIES = 16
 """Free ports tried until one is free on every address."""
 
@@ -102,6 +103,11 @@ class UdpMux:
         if wanted == 0:
             self._bind_free(hosts)
             return
+        if wanted > LAST_PORT:
+            raise ConfigError(
+                f"rtc.udp_port {self._rtc.udp_port} leaves no port for process {self._index}; "
+                "choose a lower one"
+            )
         try:
             self._bind_all(hosts, wanted)
         except OSError as error:

@@ -57,7 +57,13 @@ class Link:
     """Drop-tail queue of ``queue_bytes`` before a wire of ``rate_bps``; then loss and delay."""
 
     def __init__(
-        self, time: Timeline, rate_bps: float, queue_bytes: int, delay_s: float, loss: float, seed: int
+        self,
+        time: Timeline,
+        rate_bps: float,
+        queue_bytes: int,
+        delay_s: float,
+        loss: float,
+        seed: int,
     ) -> None:
         self.rate_bps, self.loss = rate_bps, loss
         self.dropped = 0
@@ -235,9 +241,7 @@ class Receiver:
         self._base, self._got_since = self._highest, 0
         sr = self._sr
         highest = self._highest
-        self._back(
-            lambda: self.sender.on_report(loss, sr and sr[0], sr and now - sr[1], highest)
-        )
+        self._back(lambda: self.sender.on_report(loss, sr and sr[0], sr and now - sr[1], highest))
         # RTCP varies its interval by half (RFC 3550 section 6.3).
         self._time.at(now + self._random.uniform(0.5, 1.5), self._report)
 
@@ -249,7 +253,13 @@ class Sender:
     """Frames of target / fps bytes, paced over their interval. ``obeys`` REMB, or is ours."""
 
     def __init__(
-        self, time: Timeline, link: Link, config: MediaConfig, seed: int, obeys: bool, need_bps: float
+        self,
+        time: Timeline,
+        link: Link,
+        config: MediaConfig,
+        seed: int,
+        obeys: bool,
+        need_bps: float,
     ) -> None:
         self.rate = ViewerRate(config, 0.0)
         self.targets: list[tuple[float, int]] = []
@@ -276,9 +286,7 @@ class Sender:
         self.rate.on_remb(bps, self._time.now)
         self._obeyed = max(self._config.min_bitrate_bps, min(bps, self._config.max_bitrate_bps))
 
-    def on_report(
-        self, loss: float, sent: float | None, held: float | None, highest: int
-    ) -> None:
+    def on_report(self, loss: float, sent: float | None, held: float | None, highest: int) -> None:
         now = self._time.now
         rtt = None if sent is None or held is None else now - sent - held
         if rtt is not None:

@@ -51,6 +51,8 @@ async def test_a_taken_default_port_is_replaced_with_a_warning(caplog):
 async def test_each_process_has_the_next_port(taken):
     with pytest.raises(ConfigError, match=f"{taken} is taken"):
         UdpMux(RtcConfig(udp_port=taken - 1), index=1).open()
+    with pytest.raises(ConfigError, match="no port for process 3"):
+        UdpMux(RtcConfig(udp_port=65_533), index=3).open()
     rtc = RtcConfig(advertise=["203.0.113.7", "203.0.113.8:9000", "[2001:db8::7]:9000"])
     assert UdpMux(rtc, index=2).advertised(8191) == [
         ("203.0.113.7", 8191),

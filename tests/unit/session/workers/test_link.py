@@ -19,11 +19,11 @@ from lightmill.errors import (
     WorkerDied,
 )
 from lightmill.pipelines.registry import build_registry
-from lightmill.session import workers_link
 from lightmill.session.local import LocalSessionHost
-from lightmill.session.workers_link import WorkerLink
-from lightmill.session.workers_service import FrontVoice, WorkerService
-from lightmill.session.workers_wire import RemoteFault
+from lightmill.session.workers import link
+from lightmill.session.workers.link import WorkerLink
+from lightmill.session.workers.service import FrontVoice, WorkerService
+from lightmill.session.workers.wire import RemoteFault
 
 
 class Host(LocalSessionHost):
@@ -122,7 +122,7 @@ async def test_a_late_reply_is_not_waited_for_and_the_request_is_withdrawn(ends)
 
 
 async def test_requests_are_bounded_and_all_fail_when_the_worker_dies(ends, monkeypatch):
-    monkeypatch.setattr(workers_link, "MAX_IN_FLIGHT", 2)
+    monkeypatch.setattr(link, "MAX_IN_FLIGHT", 2)
     asked = [asyncio.create_task(ends.ask("sessions")) for _ in range(3)]
     await asyncio.sleep(0)
     ends.worker_end.transport.abort()

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from lightmill.errors import LimitReached, Unavailable, WorkerDied
-from lightmill.session.workers_wire import (
+from lightmill.session.workers.wire import (
     Frame,
     WireError,
     encode_frame,

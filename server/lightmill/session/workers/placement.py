@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lightmill.config import Config
-from lightmill.errors import ConfigError
-
 NEW_SESSION_CPU_SHARE = 0.1
 """Cores that a session takes before it is measured: 640x480 at 30 fps, passthrough."""
 CPU_STEP = 0.1
@@ -16,7 +13,6 @@ FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 HEALTHY_AFTER_S = 60.0
 """A worker that lived longer is replaced at once when it dies."""
-LAST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +46,3 @@ def restart_delay_s(n_quick_deaths: int) -> float:
         return 0.0
     doublings = min(n_quick_deaths - 1, 10)
     return min(FIRST_DELAY_S * 2**doublings, LONGEST_DELAY_S)
-
-
-def worker_config(config: Config, index: int) -> Config:
-    """The configuration of one worker: each has its own media port, ``rtc.udp_port + index``.
-
-    Raises:
-        ConfigError: that port does not exist.
-
-    """
-    port: int = getattr(config.rtc, "udp_port", 0)
-    if port == 0:
-        return config
-    if port + index > LAST_PORT:
-        raise ConfigError(
-            f"rtc.udp_port: worker {index} would use port {port + index}; choose a lower one"
-        )
-    rtc = config.rtc.model_copy(update={"udp_port": port + index})
-    return config.model_copy(update={"rtc": rtc})

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightmill import errors
-from lightmill.session import workers_wire
-from lightmill.session.workers_wire import (
+from lightmill.session.workers import wire
+from lightmill.session.workers.wire import (
     HEADER,
     Frame,
     RemoteFault,
@@ -54,7 +54,7 @@ def test_frames_come_out_as_they_went_in_and_a_cut_one_counts_as_the_end(message
 @pytest.mark.parametrize(
     "data",
     [
-        HEADER.pack(workers_wire.MAX_FRAME_BYTES, 1),
+        HEADER.pack(wire.MAX_FRAME_BYTES, 1),
         HEADER.pack(1, 0) + b"{",
         HEADER.pack(2, 0) + b"[]",
         HEADER.pack(2, 0) + b"\xff\xff",
@@ -68,7 +68,7 @@ def test_what_is_no_frame_is_refused(data):
 def test_what_cannot_be_sent_is_refused_before_it_is(monkeypatch):
     with pytest.raises(WireError, match="not JSON"):
         encode_frame(Frame({"x": object()}))
-    monkeypatch.setattr(workers_wire, "MAX_FRAME_BYTES", 10)
+    monkeypatch.setattr(wire, "MAX_FRAME_BYTES", 10)
     with pytest.raises(WireError, match="longer"):
         encode_frame(Frame({"text": "longer than that"}))
 
@@ -92,5 +92,5 @@ def test_every_error_arrives_as_itself(kind):
 def test_codes_are_unique_and_other_failures_are_no_lightmill_errors():
     codes = [kind.code for kind in all_errors(errors.LightmillError)]
     assert len(set(codes)) == len(codes)
-    fault = error_from_wire({"code": workers_wire.INTERNAL, "message": "see the log"})
+    fault = error_from_wire({"code": wire.INTERNAL, "message": "see the log"})
     assert isinstance(fault, RemoteFault) and str(fault) == "see the log"

@@ -13,7 +13,7 @@ from typing import Any
 from lightmill.errors import Closed, LightmillError
 from lightmill.session.events import EventStream
 from lightmill.session.host import PeerRequest, PeerRole, SessionHost, SessionRequest
-from lightmill.session.workers_wire import (
+from lightmill.session.workers.wire import (
     INTERNAL,
     Frame,
     WireError,

@@ -12,10 +12,10 @@ from typing import Any
 from lightmill.config import Config
 from lightmill.errors import WorkerDied
 from lightmill.session.host import Catalogue
-from lightmill.session.workers_link import RETRY_AFTER_S
-from lightmill.session.workers_placement import HEALTHY_AFTER_S, restart_delay_s, worker_config
-from lightmill.session.workers_process import WorkerProcess, spawn_worker
-from lightmill.session.workers_wire import Frame
+from lightmill.session.workers.link import RETRY_AFTER_S
+from lightmill.session.workers.placement import HEALTHY_AFTER_S, restart_delay_s
+from lightmill.session.workers.process import WorkerProcess, spawn_worker
+from lightmill.session.workers.wire import Frame
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class WorkerPool:
 
     async def _spawn(self, slot: Slot) -> None:
         process = await spawn_worker(
-            worker_config(self._config, slot.index),
+            self._config,
             slot.index,
             lambda message: self._hear(slot, message),
         )

@@ -14,7 +14,7 @@ from typing import Any
 from lightmill.config import Config, config_to_json
 from lightmill.errors import ConfigError, WorkerDied
 from lightmill.session.host import Catalogue
-from lightmill.session.workers_link import WorkerLink
+from lightmill.session.workers.link import WorkerLink
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ START_TIMEOUT_S = 120.0
 """torch and plug-ins are imported meanwhile, from a cold disk perhaps."""
 EXIT_S = 2.0
 """Time for a worker that closed its socket to be gone as well."""
-MODULE = "lightmill.session.workers_main"
+MODULE = "lightmill.session.workers.main"
 
 
 class WorkerProcess:

@@ -23,11 +23,11 @@ from lightmill.session.host import (
     generated_name,
     ice_servers_json,
 )
-from lightmill.session.workers_link import RETRY_AFTER_S
-from lightmill.session.workers_placement import Load, least_loaded
-from lightmill.session.workers_pool import Slot, WorkerPool
-from lightmill.session.workers_tables import Tables
-from lightmill.session.workers_wire import Frame
+from lightmill.session.workers.link import RETRY_AFTER_S
+from lightmill.session.workers.placement import Load, least_loaded
+from lightmill.session.workers.pool import Slot, WorkerPool
+from lightmill.session.workers.tables import Tables
+from lightmill.session.workers.wire import Frame
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""A worker: ``python -m lightmill.session.workers_main FD INDEX``, started by its front process."""
+"""A worker: ``python -m lightmill.session.workers.main FD INDEX``, started by its front process."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from lightmill.config import Config, config_from_json
 from lightmill.errors import ConfigError
 from lightmill.logs import configure_logging
-from lightmill.session.workers_service import FrontVoice, WorkerService
-from lightmill.session.workers_wire import read_frame
+from lightmill.session.workers.service import FrontVoice, WorkerService
+from lightmill.session.workers.wire import read_frame
 
 if TYPE_CHECKING:
     from lightmill.session.local import LocalSessionHost
@@ -36,7 +36,8 @@ async def work(connection: socket.socket, index: int) -> None:
     configure_logging(config.log.level, f"worker {index}")
     voice = FrontVoice(writer)
     try:
-        host = _open(config, voice)
+        host = _open(config, voice, index)
+        await host.start()
     except ConfigError as error:
         voice.say({"event": "refused", "message": str(error)})
         await voice.drain()
@@ -61,10 +62,10 @@ async def work(connection: socket.socket, index: int) -> None:
         service.result()
 
 
-def _open(config: Config, voice: FrontVoice) -> LocalSessionHost:
+def _open(config: Config, voice: FrontVoice, index: int) -> LocalSessionHost:
     from lightmill.session.opening import open_local_host  # noqa: PLC0415  torch, in workers only
 
-    return open_local_host(config, listener=voice)
+    return open_local_host(config, listener=voice, index=index)
 
 
 def _end_surely(after_s: float) -> None:

@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 
 from lightmill.errors import PeerNotFound, SessionNotFound, Unavailable
-from lightmill.session import workers_tables
 from lightmill.session.host import PeerRecord, PeerRole
-from lightmill.session.workers_tables import Tables
+from lightmill.session.workers.tables import Tables
 
 
 def record(session: str) -> PeerRecord:
@@ -73,7 +72,7 @@ def test_a_session_that_ends_while_it_is_asked_for_keeps_its_worker():
 
 
 def test_a_dead_worker_takes_only_its_own_and_its_sessions_are_remembered(monkeypatch):
-    monkeypatch.setattr(workers_tables, "MAX_LOST_NAMES", 2)
+    monkeypatch.setattr("lightmill.session.workers.tables.MAX_LOST_NAMES", 2)
     tables = Tables()
     for name, worker in [("x", 0), ("y", 0), ("z", 0), ("other", 1)]:
         opened(tables, name, worker)

@@ -4,14 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightmill.config import load_config
-from lightmill.errors import ConfigError
-from lightmill.session.workers_placement import (
+from lightmill.session.workers.placement import (
     LONGEST_DELAY_S,
     Load,
     least_loaded,
     restart_delay_s,
-    worker_config,
 )
 
 
@@ -43,20 +40,3 @@ def test_a_worker_that_keeps_dying_is_replaced_ever_more_slowly():
     delays = [restart_delay_s(n) for n in range(100)]
     assert delays[:4] == [0, 0.5, 1, 2]
     assert delays == sorted(delays) and delays[-1] == LONGEST_DELAY_S
-
-
-def with_port(port: int):
-    """A configuration with ``rtc.udp_port``, whether this version has that key or not."""
-    config = load_config(environ={})
-    rtc = config.rtc.model_copy(update={"udp_port": port})
-    return config.model_copy(update={"rtc": rtc})
-
-
-def test_each_worker_has_its_own_port():
-    config = with_port(9000)
-    ports = [worker_config(config, index).rtc.udp_port for index in range(3)]
-    assert ports == [9000, 9001, 9002] and config.rtc.udp_port == 9000
-    assert worker_config(with_port(0), 3).rtc.udp_port == 0
-    assert worker_config(load_config(environ={}), 1) == load_config(environ={})
-    with pytest.raises(ConfigError, match=r"rtc\.udp_port"):
-        worker_config(with_port(65_535), 1)

@@ -1,0 +1,1 @@
+"""Sessions in worker processes, behind the same `SessionHost`."""
