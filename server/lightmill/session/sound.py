@@ -65,7 +65,13 @@ class SoundSubscription:
     def estimate(self, bitrate_bps: int) -> None:
         """The picture gives way, not the sound."""
 
-    def report(self, fraction_lost: float, rtt_s: float | None) -> None: ...
+    def report(self, fraction_lost: float, rtt_s: float | None, highest_sequence: int) -> None: ...
+
+    def sent(self, sequence_number: int, size_bytes: int) -> None: ...
+
+    def may_repeat(self, sequence_number: int, size_bytes: int) -> bool:
+        """Too late for sound, whose player conceals a loss."""
+        return False
 
     def close(self) -> None:
         """End `recv`; closing again does nothing."""
