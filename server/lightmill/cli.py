@@ -143,6 +143,9 @@ def bench(
     size: Annotated[str, typer.Option(help="Width and height of the pictures.")] = "1280x720",
     fps: Annotated[float, typer.Option(help="Pictures a second.")] = 30,
     bitrate: Annotated[int, typer.Option(help="Bits per second; 0: by the size.")] = 0,
+    room: Annotated[
+        int, typer.Option(help="Bits per second that viewers report as room; 0: they estimate.")
+    ] = 0,
     codec: Annotated[str, typer.Option(help="h264 or vp8.")] = "h264",
     keyframe_s: Annotated[float, typer.Option(help="Seconds between keyframes.")] = 2,
     pipeline: Annotated[str | None, typer.Option(help="Pipeline to ask for.")] = None,
@@ -185,6 +188,7 @@ def bench(
             height=height,
             fps=fps,
             bitrate_bps=bitrate,
+            room_bps=room,
             codec=codec.upper(),
             keyframe_s=keyframe_s,
             pipeline=pipeline,

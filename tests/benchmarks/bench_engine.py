@@ -37,6 +37,7 @@ def options(base: str, size: str, codec: str, seconds: float, **more: Any) -> Be
         width=width,
         height=height,
         bitrate_bps=bitrate,
+        room_bps=bitrate,
         codec=codec,
         seconds=seconds,
         fps=FPS,

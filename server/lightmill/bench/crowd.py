@@ -90,7 +90,8 @@ class Crowd:
         taps: list[VideoTap] = []
         for viewer in range(options.viewers_of_a_session):
             probes = track is not None and not viewer and index < options.probes
-            taps.append(VideoTap(codec, Follower(track.timeline) if track and probes else None))
+            follower = Follower(track.timeline) if track and probes else None
+            taps.append(VideoTap(codec, follower, options.room_bps))
         if options.kind is Kind.OFFER:
             peers = [Peer(codec, track, taps[0])]
         else:

@@ -48,6 +48,12 @@ class BenchOptions:
     fps: float = 30
     bitrate_bps: int = 0
     """0: by the size, 2.5 Mbit/s for 1280x720 at 30."""
+    room_bps: int = 0
+    """What viewers report as their room (REMB); 0: what they really estimate.
+
+    Peers that share one busy process see delays that no network made, and estimate too little; a
+    fixed room lets servers be compared at the same output rate.
+    """
     codec: str = "H264"
     clip_s: float = 6
     keyframe_s: float = 2
@@ -59,7 +65,8 @@ class BenchOptions:
     def __post_init__(self) -> None:
         for name in ("sessions", "viewers", "seconds", "fps", "clip_s", "keyframe_s"):
             _demand(getattr(self, name) > 0, f"{name} must be more than 0")
-        _demand(self.probes >= 0, "probes must not be negative")
+        for name in ("probes", "room_bps", "bitrate_bps", "warm_up_s"):
+            _demand(getattr(self, name) >= 0, f"{name} must not be negative")
         _demand(self.codec in ("H264", "VP8"), f"codec {self.codec} is not h264 or vp8")
         sides = (self.width, self.height)
         _demand(all(64 <= side <= MAX_SIDE for side in sides), f"size must be 64 to {MAX_SIDE}")

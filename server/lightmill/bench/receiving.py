@@ -27,6 +27,7 @@ from lightmill.bench.timeline import RTP_CLOCK_HZ, Follower
 from lightmill.media.rtp import ABS_SEND_TIME_URI, RtpPacket, parse_rtp
 
 PLI_INTERVAL_S = 0.3
+ROOM_INTERVAL_S = 1.0
 RTCP_TYPES = range(64, 96)
 """Second byte without the marker bit: these are RTCP (RFC 5761 section 4)."""
 
@@ -73,11 +74,13 @@ class Probe:
 class VideoTap:
     """Takes one transceiver's incoming video, from `attach` until the connection closes."""
 
-    def __init__(self, codec: str, follower: Follower | None = None) -> None:
+    def __init__(self, codec: str, follower: Follower | None = None, room_bps: int = 0) -> None:
         self.received = Received()
         self.collector = FrameCollector(codec)
         self.first_frame = asyncio.Event()
         self._probe = Probe(codec, follower, self.received) if follower else None
+        self._room_bps = room_bps
+        self._room_told_at = 0.0
         self._pli_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._receiver: Any = None
@@ -176,16 +179,23 @@ class VideoTap:
         self.first_frame.set()
 
     def _estimate(self, packet: RtpPacket) -> None:
-        """Feed aiortc's bandwidth estimator, and send what it says as REMB."""
+        """Send REMB: a fixed room each second, or what aiortc's estimator makes of the packet."""
         receiver = self._receiver
-        if packet.abs_send_time is None or receiver._RTCRtpReceiver__rtcp_ssrc is None:
+        if receiver._RTCRtpReceiver__rtcp_ssrc is None:
             return
-        remb = receiver._RTCRtpReceiver__remote_bitrate_estimator.add(
-            abs_send_time=packet.abs_send_time,
-            arrival_time_ms=current_ms(),
-            payload_size=len(packet.payload),
-            ssrc=packet.ssrc,
-        )
+        remb: tuple[int, list[int]] | None = None
+        if self._room_bps:
+            now = monotonic()
+            if now - self._room_told_at >= ROOM_INTERVAL_S:
+                self._room_told_at = now
+                remb = (self._room_bps, [packet.ssrc])
+        elif packet.abs_send_time is not None:
+            remb = receiver._RTCRtpReceiver__remote_bitrate_estimator.add(
+                abs_send_time=packet.abs_send_time,
+                arrival_time_ms=current_ms(),
+                payload_size=len(packet.payload),
+                ssrc=packet.ssrc,
+            )
         if remb is not None:
             report = RtcpPsfbPacket(
                 fmt=RTCP_PSFB_APP,

@@ -26,8 +26,9 @@ RESTART_WITHIN_S = 1.0
 """A restart is believed when a second packet comes that near to the first in number and time."""
 DEFAULT_RTT_S = 0.05
 GAP_INTERVALS = 1.5
-GAP_MARGIN_S = 0.01
-"""A gap waits for two round trips (asked twice) and this, or 1.5 frame intervals if longer."""
+GAP_ROUND_TRIPS, GAP_MARGIN_S = 3, 0.01
+"""A gap waits for so many round trips and this, which is time to ask twice on a path whose delay
+varies, or 1.5 frame intervals if longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ class FrameAssembler:
     def _gap_wait_s(self) -> float:
         useful_s = GAP_INTERVALS * self._joiner.interval_s
         if self._asks():
-            useful_s = max(useful_s, 2 * self.rtt_s + GAP_MARGIN_S)
+            useful_s = max(useful_s, GAP_ROUND_TRIPS * self.rtt_s + GAP_MARGIN_S)
         return min(self._max_wait_s, useful_s)
 
     def _place(self, packet: RtpPacket, now: float, frames: list[AssembledFrame]) -> None:

@@ -11,11 +11,11 @@ from time import monotonic
 import av
 
 from lightmill.config import MediaConfig
-from lightmill.media.budget import FrameBudget
+from lightmill.media.congestion.budget import FrameBudget
+from lightmill.media.congestion.ladder import Ladder, Rung, half_of
 from lightmill.media.encode import VideoEncoder
 from lightmill.media.fanout import KeyframeGate, PacketFanout
 from lightmill.media.frames import MediaFrame, OutgoingFrame
-from lightmill.media.ladder import Ladder, Rung, half_of
 from lightmill.media.payload import Packetiser
 from lightmill.media.scale import Scaler
 from lightmill.media.threads import CodecThreads

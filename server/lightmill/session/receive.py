@@ -11,7 +11,7 @@ from aiortc import RTCRtpReceiver
 
 from lightmill.config import MediaConfig
 from lightmill.media.assembly import AssembledFrame, FrameAssembler
-from lightmill.media.bandwidth import ReceiveEstimator
+from lightmill.media.congestion.bandwidth import ReceiveEstimator
 from lightmill.media.decode import DECODERS, DecodeQueue
 from lightmill.media.frames import MediaFrame
 from lightmill.media.rtp import RtpPacket
@@ -19,6 +19,8 @@ from lightmill.media.threads import CodecThreads
 from lightmill.session.aiortc_seam import RtpWire
 
 LOSS_INTERVAL_S = 1.0
+KEYFRAME_REQUEST_INTERVAL_S = 0.2
+"""Requests get lost too; senders join those that come too often."""
 
 
 class VideoReceiver:
@@ -82,7 +84,7 @@ class VideoReceiver:
         self._assembler = FrameAssembler(
             codec,
             max_wait_s=self._config.max_loss_wait_s,
-            keyframe_request_interval_s=self._config.keyframe_interval_min_s,
+            keyframe_request_interval_s=KEYFRAME_REQUEST_INTERVAL_S,
         )
         return self._assembler
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from lightmill.config import MediaConfig
-from lightmill.media.allocation import Allocation, Division
+from lightmill.media.congestion.allocation import Allocation, Division
 from lightmill.media.frames import MediaFrame
 from lightmill.media.threads import CodecThreads
 from lightmill.session.lane import Lane

@@ -7,9 +7,9 @@ from time import monotonic
 
 from lightmill.config import MediaConfig
 from lightmill.errors import Closed
+from lightmill.media.congestion.rates import ViewerRate
 from lightmill.media.fanout import Subscription
 from lightmill.media.frames import OutgoingFrame
-from lightmill.media.rates import ViewerRate
 from lightmill.session.lane import Lane
 
 

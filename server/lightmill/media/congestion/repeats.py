@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from lightmill.media.byte_rate import ByteRate
+from lightmill.media.congestion.byte_rate import ByteRate
 
 WINDOW_S, REPEATED_WINDOW_S = 0.3, 0.5
 SHARE = 0.25
@@ -13,8 +13,8 @@ AGAIN_S = 0.03
 """A packet is repeated once in so long, or in a round trip if that is longer: aiortc lists in each
 NACK all that it misses, also what is on its way."""
 MOST_ASKED = 1024
-FLOOD, FLOOD_PACKETS = 0.25, 10
-"""Losing this share of so many packets within the window is no random loss but a full queue."""
+FLOOD, FLOOD_BITS = 0.25, 128_000
+"""Losing this share, and so much of it, within the window is no random loss but a full queue."""
 
 
 class Repeats:
@@ -53,5 +53,5 @@ class Repeats:
     def lost_bps(self, sent_bps: float, now: float) -> float | None:
         """What is lost, bits per second, when it is so much that the network must be full."""
         lost = self._lost.bps(now)
-        flood = lost > FLOOD * sent_bps and lost * WINDOW_S > FLOOD_PACKETS * 8 * 1000
+        flood = lost > FLOOD * sent_bps and lost * WINDOW_S > FLOOD_BITS
         return lost if flood else None

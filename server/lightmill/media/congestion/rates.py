@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections import deque
 
 from lightmill.config import MediaConfig
-from lightmill.media.byte_rate import ByteRate
-from lightmill.media.flight import Flight
-from lightmill.media.full_points import FullPoints
-from lightmill.media.repeats import WINDOW_S, Repeats
+from lightmill.media.congestion.byte_rate import ByteRate
+from lightmill.media.congestion.feedback import BACKOFF, SWOLLEN_SHARE, Fall, Loss, QueueDelay
+from lightmill.media.congestion.flight import Flight
+from lightmill.media.congestion.growth import FullPoints
+from lightmill.media.congestion.repeats import WINDOW_S, Repeats
 
 SENT_WINDOW_S = 1.0
-REMB_WINDOW_S = 1.0
-"""Receivers measure what arrives over one second (libwebrtc, aiortc)."""
-BACKOFF = 0.85
-"""Share of what arrives that is left to a full network (draft-ietf-rmcat-gcc-02, 5.5)."""
 REMB_FELL = 0.97
 """A REMB under the last one times this is a fall."""
 STORM, STORM_S = 8, 0.5
@@ -27,32 +24,19 @@ STORM, STORM_S = 8, 0.5
 each packet, and its value may even rise to what arrives when we had left it behind."""
 LEFT_BEHIND, UNMOVED_BACKOFF = 0.9, 0.9
 """Over-use leaves libwebrtc's estimate as it is when we send more than that already."""
-SLOPE_S, SLOPE_MOST_S = 0.08, 0.4
-"""Two REMBs of one fall so far apart tell what arrives now, not only the mean of a second."""
 COLLAPSE = 0.5
 """Arrivals below this share of what was sent: the link broke down, and its queue is full."""
 PAUSE_S, DRAIN_S = 0.5, 2.0
 """After a collapse nothing is sent for the first, and little for the second, so that the next
 keyframe finds room in the queue; the pictures that are in it play meanwhile."""
-CROWDED_S, INFLATED_S, SWOLLEN_S = 0.04, 0.08, 0.25
-"""Round trips this much above the least one: no more fits; a queue builds; a queue stands."""
-DRAIN_SHARE, SWOLLEN_SHARE = 0.8, 0.5
-"""Share of the target that is sent while a queue builds or stands."""
-LEAST_RTT_WINDOW_S = 30.0
-LOSS_WINDOW_S = 0.8
-"""Shorter reports are joined: 5 % of few packets is often 10 %."""
-HIGH_LOSS, HEAVY_LOSS = 0.10, 0.25
-"""Random loss stays below the first (draft-ietf-rmcat-gcc-02, 6); the second is a full queue."""
 FLOOD_FLOOR = 0.8
 """One flood of requests halves nothing: what it counts came within a third of a second."""
 HOLD_S = 1.0
 """Nothing grows for this long after a fall."""
 SILENCE_S = 3.0
 """Feedback older than this allows no growth."""
-GROWTH, CAREFUL_GROWTH = 0.35, 0.08
-ACCELERATION = 0.2
-"""Share of the target added each second; careful where the network was full before, and each
-second without a sign of that faster by the last one."""
+GROWTH = 0.35
+"""Share of the target added each second, far from where the network was full."""
 UNPROVEN = 1.4
 """The target runs at most this far ahead of the last one that feedback found clear."""
 FILLED = 0.7
@@ -75,22 +59,19 @@ class ViewerRate:
         self._flight = Flight()
         self._grown_at = self._fed_at = self._hold_until = now
         self._reported_at = now
-        self._collapsed_at = self._flooded_at = float("-inf")
-        self._full = FullPoints()
-        self._near_at = now
+        self._collapsed_at = self._flooded_at = self._cut_at = float("-inf")
+        self._full = FullPoints(GROWTH)
         self._remb: int | None = None
         self._remb_times: deque[float] = deque(maxlen=STORM)
-        self._fall = _Fall()
-        self._queue = _QueueDelay()
-        self._loss = _Loss(now)
+        self._fall = Fall()
+        self._queue = QueueDelay()
+        self._loss = Loss(now)
 
     def target_bps(self, now: float) -> int:
         """What the encoder shall produce for this viewer; repeats come out of the same room."""
         elapsed, self._grown_at = min(now - self._grown_at, 0.5), now
         if elapsed > 0 and self._may_grow(now):
-            if self._full.near(self._target, now):
-                self._near_at = now
-            rate = min(GROWTH, CAREFUL_GROWTH + ACCELERATION * (now - self._near_at))
+            rate = self._full.growth(self._target, now)
             limit = min(self._high, UNPROVEN * self._proven)
             self._target = max(self._target, min(limit, self._target * (1 + rate * elapsed)))
         return max(self._low, round(self._target - self._repeats.bps(now)))
@@ -140,8 +121,9 @@ class ViewerRate:
         if storm or bitrate_bps < (REMB_FELL * last if last else BACKOFF * sent):
             self._on_fall(bitrate_bps, sent, now)
         elif now >= self._hold_until:
-            if last and bitrate_bps <= last and bitrate_bps < LEFT_BEHIND * self._target:
-                left = max(bitrate_bps, UNMOVED_BACKOFF * min(sent, self._target))
+            used = min(sent, self._target)
+            if last and bitrate_bps <= last and bitrate_bps < LEFT_BEHIND * used:
+                left = max(bitrate_bps, UNMOVED_BACKOFF * used)
                 self._cut(left, now, left)
             else:
                 self._proven = self._target
@@ -188,7 +170,16 @@ class ViewerRate:
         arriving = self._fall.arriving_bps(remb_bps / BACKOFF, sent_bps, now)
         if arriving < COLLAPSE * remb_bps:
             self._collapse(now)
+        elif self._idles(sent_bps, now):
+            # Less was sent than we may: a burst, or a queue that the next report will show.
+            self._hold_until = max(self._hold_until, now + HOLD_S)
+            return
         self._cut(min(remb_bps, BACKOFF * arriving), now)
+
+    def _idles(self, sent_bps: float, now: float) -> bool:
+        """Whether the picture needs less than it may have, and no fall is the reason for that."""
+        settled = now - self._cut_at > 2 * HOLD_S and self._queue.share == 1
+        return settled and sent_bps < FILLED * self._target
 
     def _collapse(self, now: float) -> None:
         if now - self._collapsed_at > PAUSE_S + DRAIN_S:
@@ -198,6 +189,7 @@ class ViewerRate:
         """Fall to ``bps`` if that is less, remember where the network was full, and hold."""
         if bps < self._target:
             self._full.remember(full_bps or bps / BACKOFF, now)
+            self._cut_at = now
             self._target = max(float(self._low), bps)
         self._hold_until = max(self._hold_until, now + HOLD_S)
         self._proven = self._target
@@ -209,80 +201,3 @@ class ViewerRate:
         if now < self._hold_until or now - self._fed_at > SILENCE_S:
             return False
         return self._sent.bps(now) >= FILLED * self._target
-
-
-class _Fall:
-    """Tells from how fast a receiver's mean of a second falls what arrives at its end."""
-
-    def __init__(self) -> None:
-        self._before_bps = 0.0
-        self._began_at = float("-inf")
-        self._means: deque[tuple[float, float]] = deque()
-
-    def arriving_bps(self, mean_bps: float, sent_bps: float, now: float) -> float:
-        """Take the newest mean; until two lie apart, it is all that is known."""
-        if now - self._began_at > REMB_WINDOW_S:
-            self._before_bps, self._began_at = max(mean_bps, sent_bps), now
-        while self._means and now - self._means[0][0] > SLOPE_MOST_S:
-            self._means.popleft()
-        self._means.append((now, mean_bps))
-        first_at, first_bps = self._means[0]
-        if now - first_at < SLOPE_S or mean_bps >= first_bps:
-            return mean_bps
-        # The mean changes by what arrives now less what leaves the window.
-        slope = (mean_bps - first_bps) * REMB_WINDOW_S / (now - first_at)
-        return max(0.0, min(mean_bps, self._before_bps + slope))
-
-
-class _QueueDelay:
-    """Tells from round trips whether a queue builds; the least one of a while is the empty path."""
-
-    def __init__(self) -> None:
-        self.share = 1.0
-        """Of the target, that may be sent now."""
-        self.crowded = False
-        self.least_s = 0.0
-        self._least = [float("inf"), float("inf")]
-        self._turned_at = float("-inf")
-
-    def on_rtt(self, rtt_s: float, now: float) -> None:
-        if now - self._turned_at > LEAST_RTT_WINDOW_S / 2:
-            self._least, self._turned_at = [self._least[1], float("inf")], now
-        self._least[1] = min(self._least[1], rtt_s)
-        self.least_s = min(self._least)
-        self._judge(rtt_s)
-
-    def on_waiting(self, waiting_s: float) -> None:
-        """Take what is known of the newest packets; it overrides the older round trip."""
-        self._judge(waiting_s)
-
-    def _judge(self, rtt_s: float) -> None:
-        excess = rtt_s - min(self._least)
-        self.crowded = excess > CROWDED_S
-        if excess > SWOLLEN_S:
-            self.share = SWOLLEN_SHARE
-        else:
-            self.share = DRAIN_SHARE if excess > INFLATED_S else 1.0
-
-
-class _Loss:
-    """Joins reports until they weigh enough, and says to what rate a loss reduces us."""
-
-    def __init__(self, now: float) -> None:
-        self.sent_bytes = 0
-        self._lost_bytes = 0.0
-        self._reported_bytes = 0
-        self._since = now
-
-    def judge(self, fraction_lost: float, now: float) -> float | None:
-        self._lost_bytes += fraction_lost * self.sent_bytes
-        self._reported_bytes += self.sent_bytes
-        self.sent_bytes = 0
-        elapsed, reported = now - self._since, self._reported_bytes
-        if elapsed < LOSS_WINDOW_S or not reported:
-            return None
-        loss, sent_bps = self._lost_bytes / reported, reported * 8 / elapsed
-        self._lost_bytes, self._reported_bytes, self._since = 0.0, 0, now
-        if loss > HEAVY_LOSS:
-            return BACKOFF * (1 - loss) * sent_bps
-        return (1 - loss / 2) * sent_bps if loss > HIGH_LOSS else None

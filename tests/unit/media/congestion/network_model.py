@@ -16,10 +16,10 @@ from itertools import count, pairwise
 from aiortc.rate import AimdRateControl, BandwidthUsage, RemoteBitrateEstimator
 
 from lightmill.config import MediaConfig
-from lightmill.media.bandwidth import ReceiveEstimator
-from lightmill.media.budget import FrameBudget
-from lightmill.media.ladder import Ladder
-from lightmill.media.rates import ViewerRate
+from lightmill.media.congestion.bandwidth import ReceiveEstimator
+from lightmill.media.congestion.budget import FrameBudget
+from lightmill.media.congestion.ladder import Ladder
+from lightmill.media.congestion.rates import ViewerRate
 
 PACKET_BYTES = 1200
 FPS = 30
@@ -284,7 +284,7 @@ class Sender:
 
     def on_remb(self, bps: int) -> None:
         self.rate.on_remb(bps, self._time.now)
-        self._obeyed = max(self._config.min_bitrate_bps, min(bps, self._config.max_bitrate_bps))
+        self._obeyed = float(bps)
 
     def on_report(self, loss: float, sent: float | None, held: float | None, highest: int) -> None:
         now = self._time.now
@@ -310,16 +310,12 @@ class Sender:
         self._time.at(now + 1 / FPS, self._tick)
         target = round(self._obeyed) if self._obeys else self.rate.target_bps(now)
         self.targets.append((now, target))
-        if self._obeys:
-            height = 720
-        else:
-            rung = self._ladder.update(target, 1280, 720, FPS, now)
-            height = rung.height
-            if self._frame % rung.frame_divisor:
-                return
-            if not self._budget.admit(self.rate.pace_bps(now), now):
-                return
-        wait = 1.5 if self.rate.draining(now) and not self._obeys else 0.5
+        rung = self._ladder.update(target, 1280, 720, FPS, now)
+        height = rung.height
+        pace = target if self._obeys else self.rate.pace_bps(now)
+        if not self._budget.admit(pace, now):
+            return
+        wait = 1.5 if self._obeys or self.rate.draining(now) else 0.5
         key = height != self._height or (self._key_wanted and now - self._key_at >= wait)
         self._height = height
         if key:

@@ -9,8 +9,8 @@ rate at which the network was full.
 from __future__ import annotations
 
 from lightmill.config import MediaConfig
-from lightmill.media.byte_rate import ByteRate
-from lightmill.media.full_points import FullPoints
+from lightmill.media.congestion.byte_rate import ByteRate
+from lightmill.media.congestion.growth import FullPoints
 
 ABS_SEND_TIME_HZ, ABS_SEND_TIME_MASK = 1 << 18, (1 << 24) - 1
 RTP_HZ, RTP_MASK = 90_000, (1 << 32) - 1
@@ -39,7 +39,11 @@ DECREASE_INTERVAL_S = 0.2
 NOISE_QUEUE_S = 0.06
 """Over-use of a sender that sends little, with less than this in the queue, is noise."""
 HOLD_S = 0.8
-GROWTH, CAREFUL_GROWTH = 0.5, 0.08
+GROWTH = 0.5
+"""Share added each second, far from where the network was full."""
+FLOOR = 0.5
+"""The least estimate, as a share of the configured minimum: below a sender's own minimum its queue
+drains."""
 HEADROOM, HEADROOM_BPS = 1.5, 10_000
 """The estimate grows to at most this much over what comes in (5.5)."""
 HIGH_LOSS = 0.10
@@ -55,11 +59,11 @@ class ReceiveEstimator:
     """
 
     def __init__(self, config: MediaConfig) -> None:
-        self._low, self._high = config.min_bitrate_bps, config.max_bitrate_bps
+        self._low, self._high = FLOOR * config.min_bitrate_bps, config.max_bitrate_bps
         self._estimate = float(config.start_bitrate_bps)
         self._received = ByteRate(RECEIVED_WINDOW_S)
         self._trend = DelayTrend()
-        self._full = FullPoints()
+        self._full = FullPoints(GROWTH)
         self._timed = True
         self._mask, self._hz, self._group_ticks = _clock(timed=True)
         self._group_sent: int | None = None
@@ -148,13 +152,13 @@ class ReceiveEstimator:
             return
         self._fell_at = now
         self._full.remember(bps / BACKOFF, now)
-        self._estimate = max(float(self._low), bps)
+        self._estimate = max(self._low, bps)
 
     def _grow(self, now: float) -> None:
         elapsed, self._grown_at = min(now - self._grown_at, 0.5), now
         if now < self._hold_until or self._trend.falls:
             return
-        rate = CAREFUL_GROWTH if self._full.near(self._estimate, now) else GROWTH
+        rate = self._full.growth(self._estimate, now)
         most = min(self._high, HEADROOM * self._received.bps(now) + HEADROOM_BPS)
         grown = min(most, self._estimate * (1 + rate * elapsed))
         self._estimate = max(self._estimate, grown)
