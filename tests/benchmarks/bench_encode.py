@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import time
-from fractions import Fraction
 
-import av
-import numpy as np
 import torch
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
+from clips import noisy
 
 from lightmill.media.encode import VideoEncoder
-from lightmill.media.pixels import to_rgb_tensor, to_yuv420p
+from lightmill.media.pixels import FrameConverter
 from lightmill.pipelines.registry import build_registry
 
 FRAMES = 60
 ROUNDS = 3
-
-
-def clip(width: int, height: int) -> list[av.VideoFrame]:
-    """A moving, textured, noisy picture."""
-    random = np.random.default_rng(1)
-    texture = random.integers(40, 200, (height // 8 + 20, width // 8 + 20, 3), dtype=np.uint8)
-    texture = texture.repeat(8, 0).repeat(8, 1)
-    frames = []
-    for index in range(FRAMES):
-        picture = texture[index : index + height, index : index + width].astype(np.int16)
-        picture += random.integers(-5, 6, picture.shape, dtype=np.int16)
-        frame = av.VideoFrame.from_ndarray(picture.clip(0, 255).astype(np.uint8), format="rgb24")
-        frame = frame.reformat(format="yuv420p")
-        frame.pts, frame.time_base = index * 3000, Fraction(1, 90_000)
-        frames.append(frame)
-    return frames
 
 
 def cpu_ms(work) -> float:
@@ -47,10 +29,10 @@ def cpu_ms(work) -> float:
 
 def main() -> None:
     for width, height, bitrate in ((640, 480, 1_000_000), (1280, 720, 2_500_000)):
-        frames = clip(width, height)
+        frames = noisy(width, height, FRAMES)
         print(f"{width}x{height}, {bitrate / 1e6:g} Mbit/s, CPU ms per frame, median of {ROUNDS}")
         for codec, theirs in (("H264", H264Encoder), ("VP8", Vp8Encoder)):
-            other, ours = theirs(), VideoEncoder(codec, bitrate)
+            other, ours = theirs(), VideoEncoder(codec, bitrate, h264_preset="ultrafast")
             other.target_bitrate = bitrate
             stock = cpu_ms(lambda: [other.encode(frame) for frame in frames])  # noqa: B023
             own = cpu_ms(
@@ -60,11 +42,7 @@ def main() -> None:
                 ]
             )
             print(f"  {codec}: aiortc {stock:.1f}, ours {own:.1f}, ratio {stock / own:.1f}")
-        device = torch.device("cpu")
-        pictures = [to_rgb_tensor(frame, device) for frame in frames]
-        to_rgb = cpu_ms(lambda: [to_rgb_tensor(frame, device) for frame in frames])  # noqa: B023
-        to_yuv = cpu_ms(lambda: [to_yuv420p(picture[0]) for picture in pictures])  # noqa: B023
-        print(f"  yuv -> rgb tensor {to_rgb:.1f}, rgb tensor -> yuv {to_yuv:.1f}")
+        pictures = FrameConverter(torch.device("cpu")).to_rgb(frames)
         for entry in build_registry().entries():
             bench_pipeline(entry, pictures)
 
@@ -79,7 +57,7 @@ def ours_pts(encoder: VideoEncoder) -> int:
 
 def bench_pipeline(entry, pictures) -> None:
     mode = entry.config.default_mode()
-    if mode != "video" or entry.pipeline.accepts == "native":
+    if mode != "video" or entry.pipeline.accepts != "rgb":
         return
     values = entry.config.validate_settings(mode, {})
     pipeline = entry.pipeline(device=torch.device("cpu"), components=None, **values)

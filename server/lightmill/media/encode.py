@@ -84,7 +84,8 @@ class VideoEncoder:
         """Target, bits per second; may be set any time and counts from the next frame."""
         self._max_bitrate_bps = max(max_bitrate_bps or 0, bitrate_bps)
         self._clock = clock
-        self._nvenc = codec == "H264" and h264_encoder != "libx264" and nvenc_works()
+        self._may_use_nvenc = codec == "H264" and h264_encoder != "libx264"
+        self._nvenc = False
         self._ladder = PresetLadder() if h264_preset == "auto" else None
         self._preset = PRESETS[0] if h264_preset == "auto" else h264_preset
         self._idle_share = idle_share or IdleCpu().share
@@ -100,7 +101,7 @@ class VideoEncoder:
 
     @property
     def implementation(self) -> str:
-        """What encodes: ``libx264 ultrafast``, ``h264_nvenc`` or ``libvpx``."""
+        """What encodes since the last opening: ``libx264 ultrafast``, ``h264_nvenc``, ``libvpx``."""
         if self.codec == "VP8":
             return "libvpx"
         return "h264_nvenc" if self._nvenc else f"libx264 {self._preset}"
@@ -122,11 +123,11 @@ class VideoEncoder:
         picture.pict_type = PictureType.I if keyframe else PictureType.NONE
         try:
             context = self._fitting_context(picture, keyframe=keyframe)
-            started = time.perf_counter()
+            started = self._clock()
             packets = cast("list[Any]", context.encode(picture))
         except FFmpegError as error:
             raise MediaError(f"{self.codec} encoder refused a frame: {error}") from error
-        self._choose_preset(time.perf_counter() - started)
+        self._choose_preset(started, self._clock())
         self._keyframe_owed = keyframe and not packets
         return [
             EncodedPacket(bytes(packet), int(packet.pts or 0), packet.is_keyframe, self.codec)
@@ -159,11 +160,11 @@ class VideoEncoder:
         if 0 < seen < PAUSE_S:
             self._interval_s += FPS_SMOOTHING * (seen - self._interval_s)
 
-    def _choose_preset(self, encode_s: float) -> None:
+    def _choose_preset(self, started: float, now: float) -> None:
         if self._ladder is None or self.codec != "H264" or self._nvenc:
             return
-        idle, now = self._idle_share(), self._clock()
-        self._preset = self._ladder.observe(encode_s, self._interval_s, idle, now)
+        idle = self._idle_share()
+        self._preset = self._ladder.observe(now - started, self._interval_s, idle, now)
 
     def _fitting_context(self, picture: av.VideoFrame, *, keyframe: bool) -> VideoCodecContext:
         """The open codec, brought to the wanted rate, or a new one that begins with a keyframe."""
@@ -221,6 +222,8 @@ class VideoEncoder:
         if self.codec == "VP8":
             return open_vp8(opening)
         self._opened_preset = self._preset
+        # Asked here, in the encoder's thread: the first time, the probe wakes the GPU.
+        self._nvenc = self._may_use_nvenc and nvenc_works()
         if self._nvenc:
             try:
                 return open_nvenc(opening)
@@ -228,7 +231,7 @@ class VideoEncoder:
                 # Cards limit sizes and sessions; the CPU takes over what they refuse.
                 size = f"{opening.width}x{opening.height}"
                 logger.warning("NVENC refused %s, libx264 takes over: %s", size, error)
-                self._nvenc = False
+                self._may_use_nvenc = self._nvenc = False
         return open_x264(opening, self._preset)
 
     def close(self) -> None:
