@@ -6,13 +6,15 @@ import { Peer } from "./client/peer.js";
 import { Revival } from "./client/revival.js";
 import "./components/control-pad.js";
 import { SettingsForm } from "./components/settings-form.js";
-import { cameras, openSource, SourceError } from "./sources.js";
+import { soundButton } from "./sound.js";
+import { cameras, openMicrophone, openSource, SourceError } from "./sources.js";
 import { strings } from "./strings.js";
 import { renderState } from "./state-line.js";
 
 const RECONNECT_MS = [500, 1000, 2000, 5000];
 
 const element = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
+const showSound = soundButton(element("sound"), element("output"));
 const form = /** @type {SettingsForm} */ (element("settings"));
 
 /** @type {Record<string, any>} */
@@ -23,6 +25,8 @@ let peer = null;
 let events = null;
 /** @type {import("./sources.js").Source|null} */
 let source = null;
+/** @type {MediaStreamTrack|null} */
+let microphone = null;
 let attempt = 0;
 let wanted = false;
 const revival = new Revival();
@@ -99,6 +103,7 @@ async function switchTo(wish) {
 /** @param {any} session */
 function follow(session) {
   renderState(element("state"), session);
+  showSound(session);
   document.body.dataset.state = session.state;
   const { pipeline, mode } = session;
   if (pipeline && pipeline !== element("pipeline").value) {
@@ -120,6 +125,7 @@ async function start() {
   try {
     const choice = { device: element("camera").value, file: element("file").files[0] ?? null };
     source = await openSource(element("source").value, choice);
+    if (element("source").value === "camera" && element("microphone").checked) microphone = await openMicrophone();
     showPreview(source.stream);
     await connect(form.changes);
     say("");
@@ -146,6 +152,7 @@ async function connect(settings) {
     say(strings.ended(/** @type {CustomEvent} */ (event).detail.reason), "error");
   });
   await opened.sendTrack(source?.track ?? null);
+  await opened.sendSound(microphone ?? source?.sound ?? null);
   const session = element("session").value.trim();
   const codec = element("codec").value;
   await opened.offer({
@@ -213,13 +220,29 @@ function stop() {
   peer?.close();
   events?.close();
   source?.close();
-  peer = events = source = null;
+  microphone?.stop();
+  peer = events = source = microphone = null;
+  showSound(null);
   element("output").srcObject = null;
   showPreview(null);
   showLive(false);
   element("watch-link").hidden = true;
   delete document.body.dataset.state;
   element("state").textContent = strings.stopped;
+}
+
+/** Switch the microphone while live. */
+async function switchMicrophone() {
+  if (!peer || element("source").value !== "camera") return;
+  microphone?.stop();
+  microphone = null;
+  try {
+    if (element("microphone").checked) microphone = await openMicrophone();
+  } catch (error) {
+    element("microphone").checked = false;
+    report(error);
+  }
+  await peer?.sendSound(microphone);
 }
 
 /** @param {MediaStream|null} stream */
@@ -239,7 +262,7 @@ function showLive(live) {
 
 async function showSourceOptions() {
   const kind = element("source").value;
-  element("camera-row").hidden = kind !== "camera";
+  element("camera-row").hidden = element("microphone-row").hidden = kind !== "camera";
   element("file-row").hidden = kind !== "file";
   if (kind !== "camera") return;
   const found = await cameras();
@@ -257,6 +280,7 @@ function wire() {
     showForm();
     void switchTo({ mode: element("mode").value });
   });
+  element("microphone").addEventListener("change", switchMicrophone);
   element("start").addEventListener("click", start);
   element("stop").addEventListener("click", () => {
     stop();

@@ -1,27 +1,36 @@
-/** Where the video comes from: camera, screen, file, or nothing. */
+/** Where video and sound come from: camera, screen, file, microphone, or nothing. */
 import { strings } from "./strings.js";
 
 /** A source that cannot be opened, with a message for the user. */
 export class SourceError extends Error {}
 
 /**
- * @typedef {{track: MediaStreamTrack|null, stream: MediaStream|null, close: () => void}} Source
+ * @typedef {{track: MediaStreamTrack|null, sound: MediaStreamTrack|null, stream: MediaStream|null, close: () => void}} Source
  */
 
 /** @param {string} kind @param {{device: string, file: File|null}} choice @returns {Promise<Source>} */
 export async function openSource(kind, choice) {
-  if (kind === "none") return { track: null, stream: null, close() {} };
+  if (kind === "none") return { track: null, sound: null, stream: null, close() {} };
   if (kind === "file") return openFile(choice.file);
   if (!navigator.mediaDevices) throw new SourceError(strings.insecure(location.host));
   const stream = await (kind === "screen" ? openScreen() : openCamera(choice.device));
   const close = () => stream.getTracks().forEach((track) => track.stop());
-  return { track: stream.getVideoTracks()[0], stream, close };
+  return { track: stream.getVideoTracks()[0], sound: stream.getAudioTracks()[0] ?? null, stream, close };
 }
 
 /** @returns {Promise<MediaDeviceInfo[]>} */
 export async function cameras() {
   const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
   return devices.filter((device) => device.kind === "videoinput");
+}
+
+/** @returns {Promise<MediaStreamTrack>} */
+export async function openMicrophone() {
+  try {
+    return (await navigator.mediaDevices.getUserMedia({ audio: true })).getAudioTracks()[0];
+  } catch {
+    throw new SourceError(strings.noMicrophone);
+  }
 }
 
 /** @param {string} device */
@@ -45,7 +54,7 @@ function cameraMessage(error) {
 
 async function openScreen() {
   try {
-    return await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: 30 } });
+    return await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: 30 }, audio: true });
   } catch {
     throw new SourceError(strings.screenRefused);
   }
@@ -68,5 +77,5 @@ async function openFile(file) {
     video.pause();
     URL.revokeObjectURL(video.src);
   };
-  return { track: stream.getVideoTracks()[0], stream, close };
+  return { track: stream.getVideoTracks()[0], sound: stream.getAudioTracks()[0] ?? null, stream, close };
 }

@@ -2,6 +2,7 @@
 import { adoptToken, ApiError } from "./client/api.js";
 import { workerEvents } from "./client/events.js";
 import { Peer } from "./client/peer.js";
+import { soundButton } from "./sound.js";
 import { renderState } from "./state-line.js";
 import { strings } from "./strings.js";
 
@@ -14,6 +15,7 @@ let peer = null;
 /** @type {import("./client/events.js").SessionEvents|null} */
 let events = null;
 let attempt = 0;
+const showSound = soundButton(element("sound"), element("output"));
 
 async function watch() {
   try {
@@ -25,7 +27,9 @@ async function watch() {
     opened.addEventListener("gone", () => again(strings.lost));
     opened.control.addEventListener("state", (event) => {
       attempt = 0;
-      renderState(element("state"), /** @type {CustomEvent} */ (event).detail.session);
+      const { session } = /** @type {CustomEvent} */ (event).detail;
+      renderState(element("state"), session);
+      showSound(session);
       element("messages").textContent = "";
     });
     opened.control.addEventListener("ended", (event) => {

@@ -33,3 +33,10 @@ MEAN = """() => {
   }
   return { spread: spread / (64 * 48), light: light / (64 * 48 * 3) };
 }"""
+AUDIO_STATS = """async () => {
+  for (const peer of window.peers) {
+    for (const report of (await peer.getStats()).values()) {
+      if (report.type === "inbound-rtp" && report.kind === "audio") return report;
+    }
+  }
+}"""

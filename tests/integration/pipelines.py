@@ -134,4 +134,37 @@ class Player(Pipeline):
         return {"video": torch.cat(kwargs["video"])}
 
 
-TEST_PIPELINES = [Player, Slow, Faulty, Counter]
+class ChunksConfig(BasePipelineConfig):
+    pipeline_id: ClassVar[str] = "test-chunks"
+    pipeline_name: ClassVar[str] = "Chunks"
+    modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    size: int = Field(12, ge=1, le=48, json_schema_extra=ui_field_config())
+    delay_ms: int = Field(100, ge=0, le=5000, json_schema_extra=ui_field_config())
+    speak: bool = Field(False, json_schema_extra=ui_field_config())
+
+
+class Chunks(Pipeline):
+    """``size`` frames at once after ``delay_ms``; with ``speak`` bright frames make a 1 kHz tone."""
+
+    @classmethod
+    def get_config_class(cls) -> type[ChunksConfig]:
+        return ChunksConfig
+
+    def prepare(self, **kwargs: Any) -> Requirements | None:
+        return Requirements(input_size=kwargs["size"])
+
+    def __call__(self, **kwargs: Any) -> dict[str, Any]:
+        time.sleep(kwargs["delay_ms"] / 1000)
+        video = torch.cat(kwargs["video"])
+        if not kwargs["speak"]:
+            return {"video": video}
+        bright = video.float().mean((1, 2, 3)) > 128  # (T,)
+        tone = torch.sin(torch.arange(1600 * len(bright)) * (2 * torch.pi * 1000 / 48_000)) * 0.4
+        return {
+            "video": video,
+            "audio": tone * bright.repeat_interleave(1600),
+            "audio_rate": 48_000,
+        }
+
+
+TEST_PIPELINES = [Player, Slow, Faulty, Counter, Chunks]

@@ -13,7 +13,9 @@ import torch
 
 from lightmill.errors import PipelineFailed
 from lightmill.inference.components import ComponentLease
+from lightmill.inference.sound import to_sound
 from lightmill.media.frames import MediaFrame
+from lightmill.media.opus import Sound
 from lightmill.media.pixels import FrameConverter, split_output
 from lightmill.pipelines.contract import Pipeline, Requirements
 
@@ -22,10 +24,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What one call made: frames in display order, and their rate when the pipeline says it."""
+    """What one call made: frames in display order, and their rate when the pipeline says it.
+
+    ``audio`` belongs to the whole chunk and starts with its first frame; every frame points to it.
+    """
 
     frames: list[MediaFrame]
     frame_rate: float | None
+    audio: Sound | None = None
 
 
 class Stage:
@@ -74,9 +80,12 @@ class Stage:
                 kwargs["video"] = self._take_in([frame.frame for frame in frames])
             result: object = self._pipeline(**kwargs)
             self._first = False
-            video, frame_rate = _unpack(result, self.pipeline_class.__name__)
+            video, frame_rate, audio = _unpack(result, self.pipeline_class.__name__)
             pictures = self._converter.to_frames(split_output(video))
-        return Chunk(_stamp(pictures, frames, monotonic()), frame_rate)
+        stamped = _stamp(pictures, frames, monotonic())
+        if audio is not None:
+            _attach(audio, stamped)
+        return Chunk(stamped, frame_rate, audio)
 
     def _take_in(self, frames: list[av.VideoFrame]) -> Sequence[object]:
         if self._accepts == "native":
@@ -97,17 +106,26 @@ class Stage:
         self._lease.release()
 
 
-def _unpack(result: object, name: str) -> tuple[object, float | None]:
-    """Accept ``{"video": ...}`` and, as plug-ins in the wild do, the bare video."""
+def _unpack(result: object, name: str) -> tuple[object, float | None, Sound | None]:
+    """Accept ``{"video": ..., "audio"?: ...}`` and, as plug-ins in the wild do, the bare video."""
     if not isinstance(result, Mapping):
         if result is None:
             raise PipelineFailed(f'{name} returned None; return {{"video": tensor}}')
-        return result, None
+        return result, None, None
     entries: Mapping[str, Any] = result  # pyright: ignore[reportUnknownVariableType]
     if "video" not in entries:
         raise PipelineFailed(f'{name} returned no "video"; it has {sorted(entries)}')
     rate = entries.get("frame_rate")
-    return entries["video"], float(rate) if rate else None
+    audio = entries.get("audio")
+    sound = None if audio is None else to_sound(audio, entries.get("audio_rate"), name)
+    return entries["video"], float(rate) if rate else None, sound
+
+
+def _attach(sound: Sound, frames: list[MediaFrame]) -> None:
+    """Tell each frame where it stands in the sound of its chunk."""
+    for index, frame in enumerate(frames):
+        frame.sound = sound
+        frame.sound_at_s = sound.duration_s * index / len(frames)
 
 
 def _stamp(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import av
 
+from lightmill.media.opus import Sound
+
 
 @dataclass(slots=True)
 class MediaFrame:
@@ -22,6 +24,12 @@ class MediaFrame:
     dequeued: float | None = None
     inferred: float | None = None
     released: float | None = None
+    rtp_timestamp: int | None = None
+    """The publisher's, in 1/90000 s."""
+    sound: Sound | None = None
+    """The whole sound of the chunk that this frame is from; all its frames share it."""
+    sound_at_s: float = 0.0
+    """Where in that sound this frame stands."""
 
 
 @dataclass(slots=True)
@@ -30,6 +38,7 @@ class OutgoingFrame:
 
     ``timestamp`` counts the stream's RTP clock from any origin, ``at`` is the second of the
     monotonic clock that it stands for. ``pace_s`` is the time that the frame may take to leave.
+    ``marker`` ends a picture, and begins sound after silence.
     """
 
     payloads: list[bytes]
@@ -37,3 +46,4 @@ class OutgoingFrame:
     at: float
     keyframe: bool = True
     pace_s: float = 0.0
+    marker: bool = True

@@ -15,6 +15,7 @@ from lightmill.media.threads import CodecThreads
 from lightmill.metrics import Rate, Window
 from lightmill.session.lane import Lane
 from lightmill.session.renditions import Renditions
+from lightmill.session.sound import SessionSound
 from lightmill.session.viewer import Viewer
 
 CARD_SIZE = (640, 360)
@@ -32,6 +33,7 @@ class Broadcast:
         card: Callable[[], tuple[str, list[str]] | None],
         on_viewers: Callable[[int], None],
     ) -> None:
+        self.sound = SessionSound(threads, config.audio_bitrate_bps)
         self.playout = Playout()
         self.last: MediaFrame | None = None
         self.rate = Rate()
@@ -87,6 +89,7 @@ class Broadcast:
             self.last, self._shown_at = frame, monotonic()
             self.frames += 1
             self.rate.tick(self._shown_at)
+            self.sound.frame_released(frame, self._shown_at)
             for renditions in self._codecs.values():
                 renditions.offer(frame)
 
@@ -123,6 +126,8 @@ class Broadcast:
         self.latency["playout"].add((released - inferred) * 1000)
         self.latency["encode"].add((now - released) * 1000)
         self.latency["total"].add((now - frame.arrival) * 1000)
+        if now - released < STILL_AFTER_S:  # a still is sent again, and says nothing about delay
+            self.sound.frame_encoded(frame, now)
 
     async def aclose(self) -> None:
         """End playout, encoders and subscriptions. Idempotent."""
@@ -133,3 +138,4 @@ class Broadcast:
         codecs, self._codecs = list(self._codecs.values()), {}
         for renditions in codecs:
             renditions.close()
+        self.sound.close()

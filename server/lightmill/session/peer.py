@@ -27,15 +27,24 @@ from aiortc.mediastreams import MediaStreamError
 from lightmill.config import IceServer
 from lightmill.errors import FieldError, InvalidDescription, LimitReached, PeerNotFound
 from lightmill.media.frames import MediaFrame
+from lightmill.media.rtp import RtpPacket
 from lightmill.session import aiortc_seam as seam
+from lightmill.session import audio_seam
 from lightmill.session.aioice_seam import share_port
 from lightmill.session.broadcast import Broadcast
 from lightmill.session.control import ControlChannel, ControlTarget
 from lightmill.session.host import PeerRole
-from lightmill.session.receive import VideoReceiver
-from lightmill.session.sdp import Candidate, Fragment, defer_mdns, parse_fragment
+from lightmill.session.receive import OpusReceiver, VideoReceiver
+from lightmill.session.sdp import (
+    Candidate,
+    Fragment,
+    defer_mdns,
+    opus_parameters,
+    parse_fragment,
+)
 from lightmill.session.send import RtpSender
 from lightmill.session.services import Services
+from lightmill.session.sound import SoundSubscription
 from lightmill.session.viewer import Viewer
 
 logger = logging.getLogger(__name__)
@@ -51,6 +60,10 @@ class PeerOwner(Protocol):
 
     def feed(self, peer: Peer, frame: MediaFrame) -> None: ...
 
+    def hear(self, peer: Peer, packet: RtpPacket, now: float) -> None: ...
+
+    def report(self, peer: Peer, kind: str, ntp: int, timestamp: int) -> None: ...
+
     def peer_changed(self, peer: Peer) -> None: ...
 
     def peer_gone(self, peer: Peer, reason: str) -> None: ...
@@ -58,10 +71,12 @@ class PeerOwner(Protocol):
     def channel_opened(self, peer: Peer) -> None: ...
 
 
-class SentVideo(MediaStreamTrack):
+class SentTrack(MediaStreamTrack):
     """Gives a sender its place in the SDP; what it sends comes from `RtpSender`."""
 
-    kind = "video"
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        super().__init__()
 
     async def recv(self) -> av.VideoFrame:
         """Nobody reads it. Raises `MediaStreamError`."""
@@ -88,6 +103,7 @@ class Peer:
         self._wires: dict[RTCDtlsTransport, seam.RtpWire] = {}
         self._receiver: VideoReceiver | None = None
         self._viewer: Viewer | None = None
+        self._sound: SoundSubscription | None = None
         self._n_candidates = 0
         self._ufrag = ""
         self._closed = False
@@ -122,6 +138,7 @@ class Peer:
             share_port(self._pc.getTransceivers(), self._services.udp)
             for transceiver in self._pc.getTransceivers():
                 self._attach(transceiver, PREFERRED_CODEC[codec])
+            self._attach_audio(opus_parameters(text))
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except (
             ValueError,
@@ -164,10 +181,38 @@ class Peer:
                 self._services.config.media,
                 self._services.codecs,
                 lambda frame: self._owner.feed(self, frame),
+                lambda ntp, timestamp: self._owner.report(self, "video", ntp, timestamp),
             )
         receives = seam.offers_to_receive(transceiver)
         if receives and self.role is not PeerRole.PUBLISHER and self._viewer is None:
             self._send_on(transceiver, wire)
+
+    def _attach_audio(self, parameters: dict[int, dict[str, str]]) -> None:
+        """Hear the first Opus section, and send on it when the remote receives; others sleep."""
+        video = next((t for t in self._pc.getTransceivers() if t.kind == "video"), None)
+        used = False
+        for audio in self._pc.getTransceivers():
+            if audio.kind != "audio":
+                continue
+            if not audio_seam.only_opus(audio, parameters) or used:
+                audio.direction = "inactive"
+                continue
+            used = True
+            wire = self._wire(audio)
+            if self.role is not PeerRole.VIEWER:
+                OpusReceiver(
+                    wire,
+                    audio.receiver,
+                    lambda packet, now: self._owner.hear(self, packet, now),
+                    lambda ntp, timestamp: self._owner.report(self, "audio", ntp, timestamp),
+                )
+            sends = seam.offers_to_receive(audio) and self.role is not PeerRole.PUBLISHER
+            audio.direction = _direction(sends, self.role is not PeerRole.VIEWER)
+            if sends and video is not None:
+                self._sound = self._owner.broadcast.sound.subscribe()
+                audio.sender.replaceTrack(SentTrack("audio"))
+                audio_seam.share_stream(audio, video)
+                RtpSender(wire, audio.sender, self._sound, self._sound)
 
     def _wire(self, transceiver: RTCRtpTransceiver) -> seam.RtpWire:
         transport = transceiver.receiver.transport
@@ -177,7 +222,7 @@ class Peer:
 
     def _send_on(self, transceiver: RTCRtpTransceiver, wire: seam.RtpWire) -> None:
         viewer = self._viewer = self._owner.broadcast.join(seam.negotiated_codec(transceiver))
-        transceiver.sender.replaceTrack(SentVideo())
+        transceiver.sender.replaceTrack(SentTrack("video"))
         transceiver.direction = "sendonly" if self.role is PeerRole.VIEWER else "sendrecv"
         RtpSender(wire, transceiver.sender, viewer, viewer)
 
@@ -266,12 +311,20 @@ class Peer:
             self._receiver.close()
         if self._viewer is not None:
             self._owner.broadcast.leave(self._viewer)
+        if self._sound is not None:
+            self._owner.broadcast.sound.unsubscribe(self._sound)
         await self._pc.close()
 
 
 def _ice_server(server: IceServer) -> RTCIceServer:
     credential = server.credential.get_secret_value() if server.credential else None
     return RTCIceServer(urls=server.urls, username=server.username, credential=credential)
+
+
+def _direction(sends: bool, receives: bool) -> str:
+    if sends:
+        return "sendrecv" if receives else "sendonly"
+    return "recvonly" if receives else "inactive"
 
 
 def _ufrag(sdp: str) -> str:

@@ -1,4 +1,4 @@
-"""A publisher's video: from RTP packets to decoded frames, with feedback to its sender."""
+"""A publisher's video, from RTP packets to decoded frames, and its sound, as it comes."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class VideoReceiver:
         config: MediaConfig,
         threads: CodecThreads,
         feed: Callable[[MediaFrame], None],
+        on_report: Callable[[int, int], None],
     ) -> None:
         self._config = config
         self._feed = feed
@@ -48,6 +49,7 @@ class VideoReceiver:
         self._estimator = ReceiveEstimator(config)
         self._counted: tuple[float, int, int] = (0.0, 0, 0)
         self._port = wire.receive(receiver, self)
+        self._port.on_sender_report = lambda _, ntp, timestamp: on_report(ntp, timestamp)
 
     def receive(self, packet: RtpPacket, codec: str, now: float) -> None:
         """Take one packet; what it completes goes to the decoder at once."""
@@ -117,7 +119,7 @@ class VideoReceiver:
             self._attend(assembler, now)
 
     def _decoded(self, picture: av.VideoFrame, frame: AssembledFrame) -> None:
-        self._feed(MediaFrame(picture, frame.arrival))
+        self._feed(MediaFrame(picture, frame.arrival, rtp_timestamp=frame.timestamp))
 
     def _trouble(self) -> None:
         assembler, now = self._assembler, monotonic()
@@ -132,3 +134,22 @@ class VideoReceiver:
             self._timer.cancel()
             self._timer = None
         self._decoding.close()
+
+
+class OpusReceiver:
+    """Hands a receiver's Opus packets on, undecoded, and the clocks of its sender reports."""
+
+    def __init__(
+        self,
+        wire: RtpWire,
+        receiver: RTCRtpReceiver,
+        hear: Callable[[RtpPacket, float], None],
+        on_report: Callable[[int, int], None],
+    ) -> None:
+        self._hear = hear
+        port = wire.receive(receiver, self)
+        port.on_sender_report = lambda _, ntp, timestamp: on_report(ntp, timestamp)
+
+    def receive(self, packet: RtpPacket, codec: str, now: float) -> None:
+        if codec == "OPUS":
+            self._hear(packet, now)

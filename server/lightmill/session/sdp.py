@@ -10,6 +10,10 @@ from aiortc.sdp import candidate_from_sdp
 
 from lightmill.errors import FieldError, InvalidDescription
 
+OPUS_MAPPING = re.compile(r"^a=rtpmap:(\d+) opus/48000/2$", re.IGNORECASE)
+FORMAT = re.compile(r"^a=fmtp:(\d+) (.+)$")
+OPUS_ECHOED = frozenset({"minptime", "stereo", "sprop-stereo", "useinbandfec"})
+"""Parameters of Opus (RFC 7587 section 6.1) that the answer repeats; the rest is the offerer's own."""
 MDNS_CANDIDATE = re.compile(r"^a=candidate:\S+ \d+ \S+ \d+ \S+\.local ", re.IGNORECASE)
 
 
@@ -86,3 +90,19 @@ def _candidates(lines: list[str]) -> list[Candidate]:
         elif line.startswith("a=candidate:"):
             found.append(Candidate(line.strip(), None, max(index, 0)))
     return [Candidate(c.line, mids.get(c.index or 0), c.index) for c in found]
+
+
+def opus_parameters(sdp: str) -> dict[int, dict[str, str]]:
+    """What the answer shall say of Opus, by the payload types that the offer gives it."""
+    found: dict[int, dict[str, str]] = {}
+    lines = [line.strip() for line in sdp.splitlines()]
+    for line in lines:
+        match = OPUS_MAPPING.match(line)
+        if match:
+            found[int(match[1])] = {}
+    for line in lines:
+        match = FORMAT.match(line)
+        if match and int(match[1]) in found:
+            pairs = (entry.strip().partition("=") for entry in match[2].split(";"))
+            found[int(match[1])] = {key: value for key, _, value in pairs if key in OPUS_ECHOED}
+    return found

@@ -105,7 +105,8 @@ class RtpSender:
                 await asyncio.sleep(max(0.0, until - monotonic()))
             extension = self._stamped_extension()
             for index in range(start, min(start + BURST_PACKETS, last + 1)):
-                self._send_packet(timestamp, index == last, payloads[index], extension)
+                marker = frame.marker and index == last
+                self._send_packet(timestamp, marker, payloads[index], extension)
         wall = frame.at - monotonic() + time() + NTP_EPOCH_OFFSET_S
         self._port.note_sent(int(wall * (1 << 32)), timestamp, self.packets, self.size_bytes)
 

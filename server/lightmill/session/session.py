@@ -10,6 +10,7 @@ from typing import Any
 
 from lightmill.errors import LimitReached, NotFound, PeerNotFound, PublisherPresent
 from lightmill.media.frames import MediaFrame
+from lightmill.media.rtp import RtpPacket
 from lightmill.media.stills import encode_jpeg
 from lightmill.metrics import Rate
 from lightmill.session.broadcast import Broadcast
@@ -127,6 +128,7 @@ class Session:
     async def _install(self, peer: Peer) -> None:
         """Make ``peer`` the publisher; one that was there is closed: the newest wins."""
         old, self._publisher = self._publisher, peer
+        self.broadcast.sound.publisher_changed()
         self._was_published = True
         if old is not None:
             self._peers.pop(old.id, None)
@@ -144,7 +146,19 @@ class Session:
         self._frame_at = now
         self._frame_size = (frame.frame.width, frame.frame.height)
         self._input.tick(now)
+        if frame.rtp_timestamp is not None:
+            self.broadcast.sound.frame_arrived(frame.rtp_timestamp, now)
         self.production.feed(frame)
+
+    def hear(self, peer: Peer, packet: RtpPacket, now: float) -> None:
+        """Take an Opus packet of the present publisher."""
+        if peer is self._publisher:
+            self.broadcast.sound.feed(packet, now)
+
+    def report(self, peer: Peer, kind: str, ntp: int, timestamp: int) -> None:
+        """Take a sender report of the present publisher."""
+        if peer is self._publisher:
+            self.broadcast.sound.report(kind, ntp, timestamp)
 
     def peer_changed(self, peer: Peer) -> None:
         self._announce()
@@ -272,6 +286,7 @@ class Session:
                 "codecs": [lane.codec for lane in broadcast.lanes],
                 "bitrate_bps": max((lane.bitrate_bps for lane in broadcast.lanes), default=None),
             },
+            "audio": broadcast.sound.describe(now),
             "latency_ms": {name: window.summary() for name, window in broadcast.latency.items()},
         }
 

@@ -4,10 +4,12 @@ import { Control } from "./control.js";
 
 const GATHER_TIMEOUT_MS = 500;
 
-/** Events: `video` (detail: MediaStream), `gone` (the connection broke). */
+/** Events: `video` (detail: MediaStream, sound included), `gone` (the connection broke). */
 export class Peer extends EventTarget {
   /** @type {RTCPeerConnection} */ #pc;
+  /** @type {RTCRtpTransceiver} */ #audio;
   /** @type {RTCRtpTransceiver} */ #video;
+  #received = new MediaStream();
   #resource = "";
   #closed = false;
   /** @type {Control} */ control;
@@ -17,11 +19,13 @@ export class Peer extends EventTarget {
   constructor(configuration, direction) {
     super();
     this.#pc = new RTCPeerConnection(configuration);
+    this.#audio = this.#pc.addTransceiver("audio", { direction });
     this.#video = this.#pc.addTransceiver("video", { direction });
     this.control = new Control(this.#pc.createDataChannel("control"));
     this.#pc.addEventListener("track", (event) => {
       event.receiver.jitterBufferTarget = 0;
-      this.dispatchEvent(new CustomEvent("video", { detail: new MediaStream([event.track]) }));
+      this.#received.addTrack(event.track);
+      if (event.track.kind === "video") this.dispatchEvent(new CustomEvent("video", { detail: this.#received }));
     });
     this.#pc.addEventListener("connectionstatechange", () => {
       const state = this.#pc.connectionState;
@@ -39,6 +43,11 @@ export class Peer extends EventTarget {
   /** @param {MediaStreamTrack|null} track */
   async sendTrack(track) {
     await this.#video.sender.replaceTrack(track);
+  }
+
+  /** @param {MediaStreamTrack|null} track */
+  async sendSound(track) {
+    await this.#audio.sender.replaceTrack(track);
   }
 
   /** @param {Record<string, any>} wishes session, pipeline, mode, settings */
@@ -62,7 +71,8 @@ export class Peer extends EventTarget {
   }
 
   async #localSdp() {
-    await this.#pc.setLocalDescription();
+    const offer = await this.#pc.createOffer();
+    await this.#pc.setLocalDescription({ type: "offer", sdp: inStereo(offer.sdp ?? "") });
     if (this.#pc.iceGatheringState !== "complete") {
       await new Promise((resolve) => {
         const timer = setTimeout(resolve, GATHER_TIMEOUT_MS);
@@ -88,4 +98,9 @@ export class Peer extends EventTarget {
       void fetch(this.#resource, { method: "DELETE", keepalive: true, headers }).catch(() => {});
     }
   }
+}
+
+/** Ask for both channels: Chromium's own offer means mono (RFC 7587 section 6.1). @param {string} sdp */
+function inStereo(sdp) {
+  return sdp.includes("stereo=1") ? sdp : sdp.replace("useinbandfec=1", "useinbandfec=1;stereo=1");
 }
