@@ -52,13 +52,19 @@ def read_number(frame: av.VideoFrame) -> int:
 
 
 class NumberedTrack(VideoStreamTrack):
-    """A camera at ``fps`` whose pictures carry their number; remembers when each was sent."""
+    """A camera at ``fps`` whose pictures carry their number; remembers when each was sent.
 
-    def __init__(self, fps: float = 30, width: int = 320, height: int = 240) -> None:
+    With ``noise`` the lower half snows, so that it fills whatever bit rate there is.
+    """
+
+    def __init__(
+        self, fps: float = 30, width: int = 320, height: int = 240, *, noise: bool = False
+    ) -> None:
         super().__init__()
         self.sent_at: dict[int, float] = {}
         self._fps = fps
         self._size = (width, height)
+        self._snow = np.random.default_rng(1) if noise else None
         self._number = 0
         self._started: float | None = None
 
@@ -70,6 +76,9 @@ class NumberedTrack(VideoStreamTrack):
             self._started = now
         await asyncio.sleep(self._started + self._number / self._fps - now)
         picture = numbered_picture(self._number, *self._size)
+        if self._snow is not None:
+            lower = picture[picture.shape[0] // 2 :]
+            lower[:] = self._snow.integers(0, 256, lower.shape, dtype=np.uint8)
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts = round(self._number / self._fps * 90_000)
         frame.time_base = fractions.Fraction(1, 90_000)

@@ -129,41 +129,49 @@ class PlayoutSchedule:
 
 
 class Playout:
-    """A `PlayoutSchedule` on the event loop. All methods belong to the loop's thread."""
+    """A `PlayoutSchedule` on the event loop: ``on_frame`` gets each frame at its time.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    A frame that is due when it comes passes within `push`. All methods belong to the loop's thread.
+    """
+
+    def __init__(
+        self, on_frame: Callable[[MediaFrame], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.schedule = PlayoutSchedule()
+        self._on_frame = on_frame
         self._clock = clock
-        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
     def push(self, frames: list[MediaFrame]) -> None:
+        """Play these frames after those that wait; nothing once closed."""
+        if self._closed:
+            return
         self.schedule.push(frames, self._clock())
-        self._changed.set()
+        self._release()
+
+    def _release(self) -> None:
+        """Hand over what is due, and come back when the next frame is."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while (frame := self.schedule.pop(self._clock())) is not None:
+            self._on_frame(frame)
+        due = self.schedule.next_due()
+        if due is not None and not self._closed:
+            self._timer = self._loop.call_later(max(0.0, due - self._clock()), self._release)
 
     def fixed_interval(self, seconds: float | None) -> None:
         self.schedule.fixed_interval(seconds)
 
-    async def recv(self) -> MediaFrame:
-        """Wait for the next frame's time and return it. Raises `Closed` at the end."""
-        while not self._closed:
-            frame = self.schedule.pop(self._clock())
-            if frame is not None:
-                return frame
-            self._changed.clear()
-            due = self.schedule.next_due()
-            await self._sleep(None if due is None else due - self._clock())
-        raise Closed("the playout is closed")
-
-    async def _sleep(self, seconds: float | None) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
-
     async def wait_room(self, lead_s: float) -> None:
-        """Return when no more than ``lead_s`` seconds are left to play (text mode)."""
+        """Return when no more than ``lead_s`` seconds are left to play (text mode).
+
+        Raises:
+            Closed: the playout is closed.
+
+        """
         while not self._closed:
             excess = self.schedule.remaining_s(self._clock()) - lead_s
             if excess <= 0:
@@ -175,7 +183,9 @@ class Playout:
         self.schedule.clear()
 
     def close(self) -> None:
-        """End `recv`. Idempotent."""
+        """Forget what waits; no frame comes any more. Idempotent."""
         self._closed = True
         self.schedule.clear()
-        self._changed.set()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from time import monotonic
 
 from lightmill.config import MediaConfig
-from lightmill.errors import Closed
 from lightmill.media.frames import MediaFrame
 from lightmill.media.playout import Playout
 from lightmill.media.stills import waiting_card
@@ -34,7 +33,7 @@ class Broadcast:
         on_viewers: Callable[[int], None],
     ) -> None:
         self.sound = SessionSound(threads, config.audio_bitrate_bps)
-        self.playout = Playout()
+        self.playout = Playout(self._show)
         self.last: MediaFrame | None = None
         self.rate = Rate()
         self.frames = 0
@@ -48,10 +47,7 @@ class Broadcast:
         self._codecs: dict[str, Renditions] = {}
         self._origin = monotonic()
         self._shown_at = 0.0
-        self._tasks = [
-            asyncio.create_task(self._play(), name="playout"),
-            asyncio.create_task(self._keep_alive(), name="card"),
-        ]
+        self._keeper = asyncio.create_task(self._keep_alive(), name="card")
 
     @property
     def lanes(self) -> list[Lane]:
@@ -80,18 +76,13 @@ class Broadcast:
         everyone = (viewer for one in self._codecs.values() for viewer in one.viewers)
         self._on_viewers(sum(viewer.begun for viewer in everyone))
 
-    async def _play(self) -> None:
-        while True:
-            try:
-                frame = await self.playout.recv()
-            except Closed:
-                return
-            self.last, self._shown_at = frame, monotonic()
-            self.frames += 1
-            self.rate.tick(self._shown_at)
-            self.sound.frame_released(frame, self._shown_at)
-            for renditions in self._codecs.values():
-                renditions.offer(frame)
+    def _show(self, frame: MediaFrame) -> None:
+        self.last, self._shown_at = frame, monotonic()
+        self.frames += 1
+        self.rate.tick(self._shown_at)
+        self.sound.frame_released(frame, self._shown_at)
+        for renditions in self._codecs.values():
+            renditions.offer(frame)
 
     async def _keep_alive(self) -> None:
         phase = 0.0
@@ -105,7 +96,7 @@ class Broadcast:
                 picture = waiting_card(*self._card_size(), text[0], text[1], phase)
                 frame = MediaFrame(picture, monotonic())
             elif self.last is not None:
-                frame = self.last
+                frame = MediaFrame(self.last.frame, monotonic())
             else:
                 continue
             for renditions in self._codecs.values():
@@ -132,9 +123,8 @@ class Broadcast:
     async def aclose(self) -> None:
         """End playout, encoders and subscriptions. Idempotent."""
         self.playout.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._keeper.cancel()
+        await asyncio.gather(self._keeper, return_exceptions=True)
         codecs, self._codecs = list(self._codecs.values()), {}
         for renditions in codecs:
             renditions.close()

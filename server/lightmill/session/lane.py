@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
+from typing import Any
 
 import av
 
@@ -92,9 +93,17 @@ class Lane:
     def bitrate_bps(self) -> int:
         return self._encoder.bitrate_bps
 
-    @property
-    def implementation(self) -> str:
-        return self._encoder.implementation
+    def describe(self) -> dict[str, Any]:
+        """One of the renditions in the SESSION of ``docs/protocol.md``."""
+        width, height = self.size or (None, None)
+        return {
+            "codec": self.codec,
+            "encoder": self._encoder.implementation,
+            "width": width,
+            "height": height,
+            "bitrate_bps": self.bitrate_bps,
+            "viewers": len(self.fanout),
+        }
 
     def steer(self, target_bps: int, pace_bps: float, *, draining: bool) -> None:
         """Encode for ``target_bps``; encode no more than ``pace_bps`` lets through."""

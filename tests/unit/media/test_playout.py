@@ -173,22 +173,29 @@ def test_text_mode_is_paced():
 
 
 async def test_the_playout_hands_frames_over_in_time_and_ends():
-    playout = Playout()
-    loop = asyncio.get_running_loop()
-    waiting = asyncio.create_task(playout.recv())
-    await asyncio.sleep(0)
+    played: list[tuple[float, MediaFrame]] = []
+    loop, third = asyncio.get_running_loop(), asyncio.Event()
+
+    def play_one(frame: MediaFrame) -> None:
+        played.append((loop.time(), frame))
+        if len(played) == 3:
+            third.set()
+
+    playout = Playout(play_one)
     first = MediaFrame(None, 1.0)
     playout.push([first])
-    assert await waiting is first
+    assert [frame for _, frame in played] == [first]
     playout.fixed_interval(0.05)
     playout.push([MediaFrame(None, 2.0), MediaFrame(None, 3.0)])
-    started = loop.time()
-    assert [(await playout.recv()).arrival for _ in range(2)] == [2.0, 3.0]
-    assert loop.time() - started >= 0.04
+    await asyncio.wait_for(third.wait(), 5)
+    assert [frame.arrival for _, frame in played] == [1.0, 2.0, 3.0]
+    assert played[2][0] - played[1][0] >= 0.04
     await playout.wait_room(1.0)
-    waiting = asyncio.create_task(playout.recv())
-    await asyncio.sleep(0)
+    playout.push([MediaFrame(None, 4.0)])
     playout.close()
     playout.close()
+    playout.push([MediaFrame(None, 5.0)])
+    await asyncio.sleep(0.15)
+    assert len(played) == 3
     with pytest.raises(Closed):
-        await waiting
+        await playout.wait_room(1.0)

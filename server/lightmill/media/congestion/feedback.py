@@ -15,6 +15,8 @@ REMB_WINDOW_S = 1.0
 """Receivers measure what arrives over one second (libwebrtc, aiortc)."""
 SLOPE_S, SLOPE_MOST_S = 0.08, 0.4
 """Two REMBs of one fall so far apart tell what arrives now, not only the mean of a second."""
+BUILDING_S = 0.015
+"""A round trip this much above the least one may be the begin of a queue."""
 CROWDED_S, INFLATED_S, SWOLLEN_S = 0.04, 0.08, 0.25
 """Round trips this much above the least one: no more fits; a queue builds; a queue stands."""
 LOSS_WINDOW_S = 0.8
@@ -57,6 +59,12 @@ class QueueDelay:
         self.least_s = 0.0
         self._least = [float("inf"), float("inf")]
         self._turned_at = float("-inf")
+        self._excess_s: float | None = None
+
+    @property
+    def may_build(self) -> bool:
+        """Whether a queue may have begun to build, or nothing is known."""
+        return self._excess_s is None or self._excess_s > BUILDING_S
 
     def on_rtt(self, rtt_s: float, now: float) -> None:
         if now - self._turned_at > LEAST_RTT_WINDOW_S / 2:
@@ -70,7 +78,7 @@ class QueueDelay:
         self._judge(waiting_s)
 
     def _judge(self, rtt_s: float) -> None:
-        excess = rtt_s - min(self._least)
+        excess = self._excess_s = rtt_s - min(self._least)
         self.crowded = excess > CROWDED_S
         if excess > SWOLLEN_S:
             self.share = SWOLLEN_SHARE

@@ -24,8 +24,7 @@ STORM, STORM_S = 8, 0.5
 each packet, and its value may even rise to what arrives when we had left it behind."""
 LEFT_BEHIND, UNMOVED_BACKOFF = 0.9, 0.9
 """Over-use leaves libwebrtc's estimate as it is when we send more than that already. So does a
-queue that drains, but then the estimate did not rise just before."""
-ROSE_S = 2.0
+sender's own limit (aiortc), but a queue shows in the round trips."""
 COLLAPSE = 0.5
 """Arrivals below this share of what was sent: the link broke down, and its queue is full."""
 PAUSE_S, DRAIN_S = 0.5, 2.0
@@ -65,7 +64,6 @@ class ViewerRate:
         self._collapsed_at = self._flooded_at = self._cut_at = float("-inf")
         self._full = FullPoints(GROWTH)
         self._remb: int | None = None
-        self._remb_rose_at = now
         self._remb_times: deque[float] = deque(maxlen=STORM)
         self._fall = Fall()
         self._queue = QueueDelay()
@@ -119,8 +117,6 @@ class ViewerRate:
     def on_remb(self, bitrate_bps: int, now: float) -> None:
         """Take an estimate of the viewer; only its changes say something about the network."""
         last, self._remb = self._remb, bitrate_bps
-        if last is None or bitrate_bps > last:
-            self._remb_rose_at = now
         self._fed_at = now
         self._remb_times.append(now)
         sent = self._sent.bps(now)
@@ -129,7 +125,7 @@ class ViewerRate:
             self._on_fall(bitrate_bps, sent, now)
         elif now >= self._hold_until:
             used = min(sent, self._target)
-            unmoved = last is not None and bitrate_bps <= last and now - self._remb_rose_at < ROSE_S
+            unmoved = last is not None and bitrate_bps <= last and self._queue.may_build
             if unmoved and bitrate_bps < LEFT_BEHIND * used:
                 left = max(bitrate_bps, UNMOVED_BACKOFF * used)
                 self._cut(left, now, left)

@@ -183,6 +183,8 @@ class Receiver:
         if remb is not None:
             self.rembs.append((now, remb))
             self._back(lambda: self.sender.on_remb(remb))
+            if self._estimator.kind == "chrome":  # libwebrtc's packets are compound ones
+                self._report_now()
         for lost in range(self._highest + 1, packet.seq):
             self._missing[lost] = (now, 0)
         if packet.seq > self._highest:
@@ -235,6 +237,11 @@ class Receiver:
         self._time.at(now + 0.02, self._tick)
 
     def _report(self) -> None:
+        self._report_now()
+        # RTCP varies its interval by half (RFC 3550 section 6.3).
+        self._time.at(self._time.now + self._random.uniform(0.5, 1.5), self._report)
+
+    def _report_now(self) -> None:
         now = self._time.now
         expected = self._highest - self._base
         loss = max(0.0, 1 - self._got_since / expected) if expected > 0 else 0.0
@@ -242,8 +249,6 @@ class Receiver:
         sr = self._sr
         highest = self._highest
         self._back(lambda: self.sender.on_report(loss, sr and sr[0], sr and now - sr[1], highest))
-        # RTCP varies its interval by half (RFC 3550 section 6.3).
-        self._time.at(now + self._random.uniform(0.5, 1.5), self._report)
 
     def _back(self, what: Callable[[], None]) -> None:
         self._time.at(self._time.now + self._back_s, what)
