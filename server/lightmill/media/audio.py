@@ -97,7 +97,6 @@ class AudioDelay:
         """Packets that came twice or too late, overflowed or were cut by a shorter delay."""
         self._paced = paced
         self._latency = RunningMedian(LATENCY_WINDOW_S, *LATENCY_FRAMES)
-        self._latency_s = 0.0
         self._shift_s = 0.0
         self._settled_at: float | None = None
         self._waiting: list[_Waiting] = []
@@ -120,7 +119,6 @@ class AudioDelay:
     def video_latency(self, seconds: float, now: float) -> None:
         """Note how long one picture took from its arrival to the encoder's output."""
         self._latency.add(seconds, now)
-        self._latency_s = self._latency.value or 0.0
 
     def restart(self) -> None:
         """Begin another timeline: another publisher, or one that started anew."""
@@ -209,7 +207,7 @@ class AudioDelay:
 
     def _settle(self, now: float) -> None:
         """Move the delay towards the picture's."""
-        target = min(MOST_S, max(-MOST_EARLY_S, self._latency_s + self.skew_s))
+        target = min(MOST_S, max(-MOST_EARLY_S, (self._latency.value or 0.0) + self.skew_s))
         if abs(target) < LEAST_S:
             target = 0.0
         gap = target - self._shift_s

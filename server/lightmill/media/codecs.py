@@ -59,7 +59,6 @@ def open_x264(opening: Opening, preset: str) -> VideoCodecContext:
     context = _context("libx264", opening)
     ceiling_bps = RATE_HEADROOM * opening.bitrate_bps
     # Frame threads would add a frame of latency each, so large pictures are cut into slices.
-    # Without its deblocking, ultrafast loses 0.7 dB; with it, it costs the same.
     sliced = int(context.thread_count > 1)
     context.options = {
         "preset": preset,
@@ -68,8 +67,7 @@ def open_x264(opening: Opening, preset: str) -> VideoCodecContext:
         "forced-idr": "1",
         "maxrate": str(ceiling_bps),
         "bufsize": str(_h264_buffer_bits(opening)),
-        "x264-params": f"repeat-headers=1:scenecut=0:no-deblock=0:vbv-init=0.5:"
-        f"sliced-threads={sliced}",
+        "x264-params": f"repeat-headers=1:scenecut=0:vbv-init=0.5:sliced-threads={sliced}",
     }
     context.profile = "Baseline"
     context.bit_rate = ceiling_bps

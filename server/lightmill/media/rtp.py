@@ -27,6 +27,8 @@ class RtpPacket:
     ssrc: int
     payload: bytes
     abs_send_time: int | None = None
+    repeated: bool = False
+    """Whether it came as a retransmission (RFC 4588); then the send time is that of the repeat."""
 
 
 def parse_rtp(data: bytes, abs_send_time_id: int | None = None) -> RtpPacket:

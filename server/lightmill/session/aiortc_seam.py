@@ -195,6 +195,7 @@ class ReceiverPort:
         packet.ssrc, packet.payload_type = ssrc, payload_type
         packet.sequence_number = int.from_bytes(packet.payload[:2], "big")
         packet.payload = packet.payload[2:]
+        packet.repeated = True
         return original.name.upper()
 
     def counts(self, ssrc: int) -> tuple[int, int]:

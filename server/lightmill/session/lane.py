@@ -50,7 +50,7 @@ class Lane:
         config: MediaConfig,
         threads: CodecThreads,
         origin: float,
-        on_encoded: Callable[[MediaFrame], None],
+        on_encoded: Callable[[MediaFrame], None] | None,
         *,
         half: bool = False,
     ) -> None:
@@ -196,7 +196,8 @@ class Lane:
         else:
             for packed in result:
                 self._publish(packed)
-            self._on_encoded(frame)
+            if self._on_encoded is not None:
+                self._on_encoded(frame)
         self._next()
 
     def _publish(self, packed: OutgoingFrame) -> None:

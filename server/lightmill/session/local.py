@@ -98,9 +98,13 @@ class LocalSessionHost:
         name = request.session or generated_name()
         async with self._opening_of(name):
             session = await self._session_for(name, request)
+            codec = session.codec
+            if request.role is PeerRole.DUPLEX and request.codec is not None:
+                session.codec = request.codec
             try:
                 return await session.accept(request)
             except BaseException:
+                session.codec = codec
                 if not session.peers and not session.pinned and not session.waits_for_publisher:
                     await self._end(session, "its first peer was refused")
                 raise
@@ -109,8 +113,6 @@ class LocalSessionHost:
         session = self._sessions.get(name)
         if session is None:
             return await self._open(name, request, pinned=False)
-        if request.role is PeerRole.DUPLEX and request.codec is not None:
-            session.codec = request.codec
         if request.role is not PeerRole.VIEWER and session.differs(
             request.pipeline, request.mode, request.settings
         ):

@@ -58,11 +58,15 @@ class VideoReceiver:
         assembler = self._assembler
         if assembler is None or self._stream != (packet.ssrc, codec):
             assembler = self._start(packet.ssrc, codec)
-        self._estimator.on_packet(now, len(packet.payload), packet.timestamp, packet.abs_send_time)
+        if packet.abs_send_time is not None or not packet.repeated:
+            size_bytes = len(packet.payload)
+            self._estimator.on_packet(now, size_bytes, packet.timestamp, packet.abs_send_time)
         frames = assembler.add(packet, now)
         if frames:
             self._hand_on(frames)
             self._estimate(packet.ssrc, now)
+            if (rtt_s := self._port.rtt_s) is not None:
+                assembler.rtt_s = rtt_s
         self._attend(assembler, now)
 
     def _estimate(self, ssrc: int, now: float) -> None:
@@ -113,8 +117,6 @@ class VideoReceiver:
         self._timer = None
         assembler, now = self._assembler, monotonic()
         if assembler is not None:
-            if (rtt := self._port.rtt_s) is not None:
-                assembler.rtt_s = rtt
             self._hand_on(assembler.poll(now))
             self._attend(assembler, now)
 

@@ -46,9 +46,8 @@ class Renditions:
         self._steered_at = float("-inf")
 
     def _make_lane(self, *, half: bool) -> Lane:
-        return Lane(
-            self.codec, self._config, self._threads, self._origin, self._on_encoded, half=half
-        )
+        on_encoded = None if half else self._on_encoded  # latency is told of the main one
+        return Lane(self.codec, self._config, self._threads, self._origin, on_encoded, half=half)
 
     @property
     def lanes(self) -> list[Lane]:
