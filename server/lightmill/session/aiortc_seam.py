@@ -29,7 +29,7 @@ from aiortc.rtp import (
 )
 
 from lightmill.errors import Closed
-from lightmill.media.rtp import RtpPacket, parse_rtp
+from lightmill.media.rtp import SEQUENCE_MODULUS, RtpPacket, parse_rtp
 from lightmill.session.ice_wire import IceWire
 
 logger = logging.getLogger(__name__)
@@ -203,10 +203,15 @@ class ReceiverPort:
         return (0, 0) if stream is None else (stream.packets_expected, stream.packets_received)
 
     def send_nack(self, ssrc: int, lost: list[int]) -> None:
-        """Ask for packets again (RFC 4585 section 6.2.1)."""
-        packet = RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=self._own_ssrc, media_ssrc=ssrc)
-        packet.lost = lost
-        self._wire.send_rtcp(bytes(packet))
+        """Ask for packets again (RFC 4585 section 6.2.1); ``lost`` is ordered, and may wrap."""
+        # aiortc packs ascending numbers only, so those behind the wrap take a packet of their own.
+        falls = (at for at in range(1, len(lost)) if lost[at] < lost[at - 1])
+        wrap = next(falls, len(lost))
+        for part in (lost[:wrap], lost[wrap:]):
+            if part:
+                packet = RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=self._own_ssrc, media_ssrc=ssrc)
+                packet.lost = part
+                self._wire.send_rtcp(bytes(packet))
 
     def send_pli(self, ssrc: int) -> None:
         """Ask for a keyframe (RFC 4585 section 6.3.1)."""
@@ -318,7 +323,8 @@ class SenderPort:
         internals._RTCRtpSender__rtp_exited.set()
 
     async def _retransmit(self, sequence_number: int) -> None:
-        self._feedback.retransmit(sequence_number)
+        # aiortc adds a NACK's bit mask to its number without wrapping (RFC 4585 section 6.2.1).
+        self._feedback.retransmit(sequence_number % SEQUENCE_MODULUS)
 
     async def _rtcp(self, packet: Any) -> None:  # Any: aiortc's untyped RTCP classes
         await self._handle_rtcp(packet)
