@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiortc import RTCPeerConnection, RTCRtpCodecParameters, RTCRtpTransceiver
-from aiortc.rtp import RTCP_RTPFB_NACK, RtcpPacket, RtcpRtpfbPacket
+from aiortc.rtp import (
+    RTCP_RTPFB_NACK,
+    RtcpPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+)
+from pylibsrtp import Policy, Session
 
 from lightmill.media.frames import OutgoingFrame
-from lightmill.media.rtp import RtpPacket, parse_rtp
-from lightmill.session.aiortc_seam import ReceiverPort, RtpWire
+from lightmill.media.rtp import HEADER, RtpPacket, parse_rtp
+from lightmill.session.aiortc_seam import MOST_REPORTS, UNKNOWN_SSRCS, ReceiverPort, RtpWire
 from lightmill.session.send import RtpSender
 
 CODEC = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=96)
@@ -112,3 +120,57 @@ async def test_a_gap_across_the_wrap_is_asked_for(transceiver: RTCRtpTransceiver
     asked = [one for one in wire.rtcp if isinstance(one, RtcpRtpfbPacket)]
     assert [one.lost for one in asked] == [[65_530, 65_535], [0, 3], [4, 9]]
     assert {one.media_ssrc for one in asked} == {7}
+
+
+def receiving(transceiver: RTCRtpTransceiver) -> tuple[Wire, Listener, Session]:
+    """A wire as after the handshake, what it hears, and the sender's SRTP."""
+    key = bytes(range(30))
+    wire, listener, dtls = Wire(transceiver), Listener(), wire_internals(transceiver)
+    receiver: Any = transceiver.receiver
+    receiver._RTCRtpReceiver__codecs.update({96: CODEC, 97: RTX})
+    dtls._rx_srtp = Session(Policy(key, ssrc_type=Policy.SSRC_ANY_INBOUND))
+    dtls._rtp_router.register_receiver(receiver, ssrcs=[], payload_types=[96, 97], mid="0")
+    wire.receive(transceiver.receiver, listener)
+    return wire, listener, Session(Policy(key, ssrc_type=Policy.SSRC_ANY_OUTBOUND))
+
+
+def wire_internals(transceiver: RTCRtpTransceiver) -> Any:
+    return transceiver.receiver.transport
+
+
+def plain(ssrc: int, sequence: int = 1, timestamp: int = 0) -> bytes:
+    return HEADER.pack(0x80, 96, sequence, timestamp, ssrc) + b"\x10picture"
+
+
+async def test_strangers_packets_do_not_use_up_the_routes(transceiver: RTCRtpTransceiver):
+    wire, listener, srtp = receiving(transceiver)
+    arrive: Any = wire._datagram  # pyright: ignore[reportPrivateUsage]
+    for ssrc in range(UNKNOWN_SSRCS + 1):
+        assert arrive(plain(1000 + ssrc) + bytes(10))  # an authentication tag of zeros
+    assert arrive(srtp.protect(plain(5)))
+    assert [(one.ssrc, codec) for one, codec in listener.heard] == [(5, "VP8")]
+    assert wire.refused == UNKNOWN_SSRCS + 1
+
+
+async def test_a_peer_may_use_so_many_ssrcs_and_no_more(transceiver: RTCRtpTransceiver):
+    wire, listener, srtp = receiving(transceiver)
+    arrive: Any = wire._datagram  # pyright: ignore[reportPrivateUsage]
+    for ssrc in range(UNKNOWN_SSRCS + 5):
+        arrive(srtp.protect(plain(ssrc)))
+    assert len(listener.heard) == UNKNOWN_SSRCS and wire.refused == 5
+
+
+async def test_absurd_streams_make_a_report_that_can_be_sent(transceiver: RTCRtpTransceiver):
+    wire, _, srtp = receiving(transceiver)
+    arrive: Any = wire._datagram  # pyright: ignore[reportPrivateUsage]
+    for ssrc in range(MOST_REPORTS + 3):
+        arrive(srtp.protect(plain(ssrc)))
+    receiver: Any = transceiver.receiver
+    streams = receiver._RTCRtpReceiver__remote_streams
+    streams[ssrc]._jitter_q4 = 1 << 37  # as after timestamps that jump to and fro
+    reports = [
+        RtcpReceiverInfo(ssrc, 0, 0, one.max_seq, one.jitter, 0, 0) for ssrc, one in streams.items()
+    ]
+    (report,) = RtcpPacket.parse(bytes(RtcpRrPacket(ssrc=1, reports=reports)))
+    assert isinstance(report, RtcpRrPacket) and len(report.reports) == MOST_REPORTS
+    assert report.reports[-1].jitter == 2**32 - 1
