@@ -173,7 +173,8 @@ class Peer:
         seam.prefer_codec(transceiver, preferred)
         self.codec = self.codec or seam.negotiated_codec(transceiver)
         if self.role is PeerRole.VIEWER:
-            transceiver.direction = "sendonly"
+            # Without a track aiortc's sender would look for one fifty times a second.
+            transceiver.direction = "inactive"
         elif self._receiver is None and seam.offers_to_send(transceiver):
             self._receiver = VideoReceiver(
                 wire,
