@@ -27,6 +27,14 @@ async def test_viewers_before_the_publisher_see_a_card_and_then_the_picture(http
     assert session["output"]["codecs"] == ["H264"]
 
 
+async def test_a_second_video_section_is_declined(http, peer):
+    viewer = peer(http)
+    viewer.pc.addTransceiver("video", "recvonly")
+    await viewer.whep("show")
+    directions = [one.currentDirection for one in viewer.pc.getTransceivers()]
+    assert directions == ["recvonly", "inactive"]
+
+
 async def test_a_publisher_that_comes_back_resumes_the_session(server, peer):
     http = await server(session={"grace_s": 10})
     publisher = await peer(http).whip("show", NumberedTrack(), "?pipeline=gray")

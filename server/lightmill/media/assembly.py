@@ -242,16 +242,26 @@ class FrameAssembler:
             if target is None:
                 if not over:
                     return
-                target = min(self._waiting, key=self._ahead)
+                target = self._behind_the_gap()
             self._skip_to(target)
             self._join(frames)
+
+    def _behind_the_gap(self) -> int:
+        """Return the oldest packet that waits."""
+        sequence = self._next
+        while sequence not in self._waiting:
+            sequence = (sequence + 1) % SEQUENCE_MODULUS
+        return sequence
 
     def _ahead(self, sequence: int) -> int:
         return sequence_after(self._next, sequence)
 
     def _whole_keyframe(self) -> int | None:
         """Return the first packet of the oldest keyframe that waits with all its packets."""
+        walked = -1  # how far the last walk came; another from within it ends there too
         for start in sorted(self._keyframe_starts, key=self._ahead):
+            if self._ahead(start) < walked:
+                continue
             timestamp = self._waiting[start][0].timestamp
             sequence = start
             while (entry := self._waiting.get(sequence)) is not None:
@@ -259,15 +269,17 @@ class FrameAssembler:
                 if packet.marker or (packet.payload and packet.timestamp != timestamp):
                     return start
                 sequence = (sequence + 1) % SEQUENCE_MODULUS
+            walked = self._ahead(sequence)
         return None
 
     def _skip_to(self, target: int) -> None:
         """Give up all before ``target``, received or missing."""
         self._joiner.interrupt()
-        self._drop_waiting([s for s in self._waiting if sequence_after(s, target) > 0])
+        if target in self._keyframe_starts:  # any other target is the oldest that waits
+            self._drop_waiting([s for s in self._waiting if sequence_after(s, target) > 0])
         self._given_up.update(self._gaps.forget_before(target))
         self._next = target
-        if len(self._given_up) > RESTART_JUMP:
+        if len(self._given_up) > 2 * RESTART_JUMP:
             self._given_up = {
                 s for s in self._given_up if 0 < sequence_after(s, target) <= RESTART_JUMP
             }

@@ -11,7 +11,6 @@ from time import monotonic
 from typing import cast
 
 import av
-from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
 from lightmill.media.assembly import AssembledFrame
@@ -91,21 +90,22 @@ class DecodeQueue:
 
     def _work(self, codec: str, frame: AssembledFrame) -> None:
         """In a codec thread."""
-        if self._decoder is None or self._decoder.codec != codec:
-            self._decoder = VideoDecoder(codec)
-        pictures: list[av.VideoFrame] | FFmpegError
+        pictures: list[av.VideoFrame] | Exception
         try:
+            if self._decoder is None or self._decoder.codec != codec:
+                self._decoder = VideoDecoder(codec)
             pictures = self._decoder.decode(frame.data)
-        except FFmpegError as error:
+        except Exception as error:  # whatever a decoder raises stays this stream's
             pictures = error
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._done, frame, pictures)
 
-    def _done(self, frame: AssembledFrame, pictures: list[av.VideoFrame] | FFmpegError) -> None:
+    def _done(self, frame: AssembledFrame, pictures: list[av.VideoFrame] | Exception) -> None:
         self._busy = False
         if self._closed:
+            self._decoder = None
             return
-        if isinstance(pictures, FFmpegError) or any(picture.is_corrupt for picture in pictures):
+        if isinstance(pictures, Exception) or any(picture.is_corrupt for picture in pictures):
             self._refuse(pictures)
         else:
             for picture in pictures:
@@ -120,6 +120,8 @@ class DecodeQueue:
         self._on_trouble()
 
     def close(self) -> None:
-        """Forget what waits; a frame that is being decoded leads nowhere. Idempotent."""
+        """Forget what waits and free the decoder, after the frame it may be at. Idempotent."""
         self._closed = True
         self._waiting.clear()
+        if not self._busy:
+            self._decoder = None

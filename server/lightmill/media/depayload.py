@@ -11,6 +11,9 @@ from typing import Protocol
 START_CODE = b"\x00\x00\x00\x01"
 # NAL unit types (ITU-T H.264 table 7-1; RFC 6184 table 1).
 SLICE, IDR_SLICE, SPS, PPS, ACCESS_UNIT_DELIMITER, FILLER = 1, 5, 7, 8, 9, 12
+END_OF_SEQUENCE, END_OF_STREAM = 10, 11
+BARE = frozenset({ACCESS_UNIT_DELIMITER, END_OF_SEQUENCE, END_OF_STREAM})
+"""Units that need nothing but their header byte, and that a decoder does not need."""
 STAP_A, FU_A = 24, 28
 MAX_PARAMETER_SET_BYTES = 4096
 """Real ones have 10 to 100 bytes; together with the number of identifiers it bounds the store."""
@@ -107,7 +110,7 @@ class H264Depayloader:
 
     Parameter sets are kept by their identifiers and written in front of every keyframe, so that a
     decoder can begin at any of them, wherever the sender put them: in the frame, in packets with a
-    timestamp of their own, or once at the start. Delimiters and filler are dropped.
+    timestamp of their own, or once at the start. Delimiters, end marks and filler are dropped.
 
     Behind a gap the kept ones are doubtful, for new ones may be lost in it, or one of a pair. They
     are trusted again when both came anew, or when a keyframe brought none: that one is refused,
@@ -211,11 +214,11 @@ class H264Depayloader:
 
     def _add_unit(self, unit: bytes) -> None:
         kind = unit[0] & 0x1F
-        if len(unit) < 2 and kind != ACCESS_UNIT_DELIMITER:
+        if len(unit) < 2 and kind not in BARE:
             self.spoil()
         elif kind in (SPS, PPS):
             self._keep_set(kind, unit)
-        elif kind in (ACCESS_UNIT_DELIMITER, FILLER):
+        elif kind == FILLER or kind in BARE:
             pass
         elif not 0 < kind < STAP_A or not self._note(kind, unit[1]):
             self.spoil()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 from lightmill.media.rtp import SEQUENCE_MODULUS, sequence_after
 
@@ -48,7 +49,7 @@ class Gaps:
 
     def forget_before(self, until: int) -> list[int]:
         """Give up all that are older than ``until``, and return them."""
-        old = [sequence for sequence in self._missing if sequence_after(sequence, until) > 0]
+        old = list(takewhile(lambda one: sequence_after(one, until) > 0, self._missing))
         for sequence in old:
             del self._missing[sequence]
         return old

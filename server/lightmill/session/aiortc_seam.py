@@ -29,13 +29,17 @@ from aiortc.rtp import (
 )
 
 from lightmill.errors import Closed
-from lightmill.media.rtp import RtpPacket, parse_rtp
+from lightmill.media.rtp import SEQUENCE_MODULUS, RtpPacket, parse_rtp
 from lightmill.session.ice_wire import IceWire
 
 logger = logging.getLogger(__name__)
 
 UNKNOWN_SSRCS = 64
 """Most SSRCs that one peer may use; further ones are not routed."""
+MOST_REPORTS = 31
+"""Streams in a receiver report, whose count has 5 bits (RFC 3550 section 6.4.2); the oldest goes."""
+MOST_JITTER = (1 << 32) - 1
+"""What the report's field holds (RFC 3550 section 6.4.1)."""
 RTX = "RTX"
 
 
@@ -76,7 +80,7 @@ class PacketSink(Protocol):
 class RtpWire:
     """The RTP of one bundled DTLS transport, decrypted and encrypted where it passes.
 
-    Packets of receivers without a sink are dropped before they are decrypted.
+    Packets of receivers without a sink are dropped, all but the first before they are decrypted.
     """
 
     def __init__(self, transceiver: RTCRtpTransceiver) -> None:
@@ -116,16 +120,16 @@ class RtpWire:
         if not 127 < data[0] < 192 or len(data) < 12 or 192 <= data[1] <= 208:
             return False
         ssrc = int.from_bytes(data[8:12], "big")
-        try:
-            port = self._routes[ssrc]
-        except KeyError:
-            port = self._route(data, ssrc)
+        port = self._routes.get(ssrc)
         srtp = self._dtls._rx_srtp
-        if port is None or srtp is None:
+        if srtp is None or (port is None and ssrc in self._routes):
             return True
         try:
             packet = parse_rtp(srtp.unprotect(data), self.abs_send_time_id)
-            port.take(packet, monotonic())
+            if port is None:
+                port = self._route(packet)
+            if port is not None:
+                port.take(packet, monotonic())
         except (pylibsrtp.Error, ValueError):
             self.refused += 1
         except Exception:
@@ -133,16 +137,18 @@ class RtpWire:
             self.refused += 1
         return True
 
-    def _route(self, data: bytes, ssrc: int) -> ReceiverPort | None:
-        """Find the receiver of a new SSRC by aiortc's rules (SSRC, then payload type)."""
+    def _route(self, packet: RtpPacket) -> ReceiverPort | None:
+        """Find the receiver of a new SSRC by aiortc's rules (SSRC, then payload type).
+
+        Only authentic packets come here: strangers could use up the routes.
+        """
         if len(self._routes) >= UNKNOWN_SSRCS:
             self.refused += 1
             return None
-        probe = RtpPacket(data[1] & 0x7F, False, 0, 0, ssrc, b"")
-        receiver = self._dtls._rtp_router.route_rtp(probe)
+        receiver = self._dtls._rtp_router.route_rtp(packet)
         port = self._ports.get(receiver)
         if receiver is not None:
-            self._routes[ssrc] = port
+            self._routes[packet.ssrc] = port
         return port
 
 
@@ -173,7 +179,9 @@ class ReceiverPort:
             raise ValueError(f"payload type {packet.payload_type} was not negotiated")
         stream = self._streams.get(packet.ssrc)
         if stream is None:
-            stream = self._streams[packet.ssrc] = StreamStatistics(codec.clockRate)
+            if len(self._streams) >= MOST_REPORTS:
+                del self._streams[next(iter(self._streams))]
+            stream = self._streams[packet.ssrc] = _Statistics(codec.clockRate)
         stream.add(packet)  # pyright: ignore[reportArgumentType]  it reads only what we have too
         name = codec.name.upper()
         if name == RTX:
@@ -204,10 +212,15 @@ class ReceiverPort:
         return (0, 0) if stream is None else (stream.packets_expected, stream.packets_received)
 
     def send_nack(self, ssrc: int, lost: list[int]) -> None:
-        """Ask for packets again (RFC 4585 section 6.2.1)."""
-        packet = RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=self._own_ssrc, media_ssrc=ssrc)
-        packet.lost = lost
-        self._wire.send_rtcp(bytes(packet))
+        """Ask for packets again (RFC 4585 section 6.2.1); ``lost`` is ordered, and may wrap."""
+        # aiortc packs ascending numbers only, so those behind the wrap take a packet of their own.
+        falls = (at for at in range(1, len(lost)) if lost[at] < lost[at - 1])
+        wrap = next(falls, len(lost))
+        for part in (lost[:wrap], lost[wrap:]):
+            if part:
+                packet = RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=self._own_ssrc, media_ssrc=ssrc)
+                packet.lost = part
+                self._wire.send_rtcp(bytes(packet))
 
     def send_pli(self, ssrc: int) -> None:
         """Ask for a keyframe (RFC 4585 section 6.3.1)."""
@@ -230,6 +243,14 @@ class ReceiverPort:
         if isinstance(packet, RtcpSrPacket) and self.on_sender_report is not None:
             info = packet.sender_info
             self.on_sender_report(packet.ssrc, info.ntp_timestamp, info.rtp_timestamp)
+
+
+class _Statistics(StreamStatistics):
+    """A peer whose timestamps jump must not end aiortc's reports, on whose end `close` waits."""
+
+    @property
+    def jitter(self) -> int:
+        return min(super().jitter, MOST_JITTER)
 
 
 class SenderFeedback(Protocol):
@@ -319,7 +340,8 @@ class SenderPort:
         internals._RTCRtpSender__rtp_exited.set()
 
     async def _retransmit(self, sequence_number: int) -> None:
-        self._feedback.retransmit(sequence_number)
+        # aiortc adds a NACK's bit mask to its number without wrapping (RFC 4585 section 6.2.1).
+        self._feedback.retransmit(sequence_number % SEQUENCE_MODULUS)
 
     async def _rtcp(self, packet: Any) -> None:  # Any: aiortc's untyped RTCP classes
         await self._handle_rtcp(packet)

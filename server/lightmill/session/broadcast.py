@@ -96,6 +96,7 @@ class Broadcast:
                 picture = waiting_card(*self._card_size(), text[0], text[1], phase)
                 frame = MediaFrame(picture, monotonic())
             elif self.last is not None:
+                # As a picture of this moment: its own times say nothing about delay any more.
                 frame = MediaFrame(self.last.frame, monotonic())
             else:
                 continue
@@ -117,8 +118,7 @@ class Broadcast:
         self.latency["playout"].add((released - inferred) * 1000)
         self.latency["encode"].add((now - released) * 1000)
         self.latency["total"].add((now - frame.arrival) * 1000)
-        if now - released < STILL_AFTER_S:  # a still is sent again, and says nothing about delay
-            self.sound.frame_encoded(frame, now)
+        self.sound.frame_encoded(frame, now)
 
     async def aclose(self) -> None:
         """End playout, encoders and subscriptions. Idempotent."""

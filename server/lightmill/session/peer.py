@@ -130,16 +130,19 @@ class Peer:
 
         Raises:
             InvalidDescription: aiortc cannot negotiate the offer; the peer is closed.
+            PeerNotFound: it was closed meanwhile, with its session.
 
         """
         text, deferred = defer_mdns(sdp)
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(text, "offer"))
+            self._refuse_when_closed()
             share_port(self._pc.getTransceivers(), self._services.udp)
             for transceiver in self._pc.getTransceivers():
                 self._attach(transceiver, PREFERRED_CODEC[codec])
             self._attach_audio(opus_parameters(text))
             await self._pc.setLocalDescription(await self._pc.createAnswer())
+            self._refuse_when_closed()
         except (
             ValueError,
             KeyError,
@@ -165,6 +168,10 @@ class Peer:
         self.spawn(self._give_up())
         return self._pc.localDescription.sdp
 
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise PeerNotFound(f"peer {self.id} has left")
+
     def _attach(self, transceiver: RTCRtpTransceiver, preferred: str) -> None:
         """Receive and send on the first video section that the remote offers for it."""
         wire = self._wire(transceiver)
@@ -173,7 +180,8 @@ class Peer:
         seam.prefer_codec(transceiver, preferred)
         self.codec = self.codec or seam.negotiated_codec(transceiver)
         if self.role is PeerRole.VIEWER:
-            transceiver.direction = "sendonly"
+            # Without a track aiortc's sender would look for one fifty times a second.
+            transceiver.direction = "inactive"
         elif self._receiver is None and seam.offers_to_send(transceiver):
             self._receiver = VideoReceiver(
                 wire,
@@ -255,8 +263,7 @@ class Peer:
             LimitReached: the peer sent more than ``rtc.max_candidates``.
 
         """
-        if self._closed:
-            raise PeerNotFound(f"peer {self.id} has left")
+        self._refuse_when_closed()
         fragment = parse_fragment(text)
         if fragment.ufrag is not None and fragment.ufrag != self._ufrag:
             raise InvalidDescription(

@@ -21,6 +21,10 @@ from lightmill.session.aiortc_seam import RtpWire
 LOSS_INTERVAL_S = 1.0
 KEYFRAME_REQUEST_INTERVAL_S = 0.2
 """Requests get lost too; senders join those that come too often."""
+SWITCH_AFTER_S = 0.5
+"""Another SSRC is heard once the present one has been silent for so long, another codec once the
+present one has been heard for so long: two that alternate, or a late retransmission of an old
+one, would start the stream anew with each packet."""
 
 
 class VideoReceiver:
@@ -45,6 +49,7 @@ class VideoReceiver:
         self._decoding = DecodeQueue(threads, self._decoded, self._trouble)
         self._assembler: FrameAssembler | None = None
         self._stream: tuple[int, str] | None = None
+        self._heard_at = self._started_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._estimator = ReceiveEstimator(config)
         self._counted: tuple[float, int, int] = (0.0, 0, 0)
@@ -55,9 +60,15 @@ class VideoReceiver:
         """Take one packet; what it completes goes to the decoder at once."""
         if codec not in DECODERS:
             return
-        assembler = self._assembler
-        if assembler is None or self._stream != (packet.ssrc, codec):
-            assembler = self._start(packet.ssrc, codec)
+        assembler, stream = self._assembler, self._stream
+        if assembler is None or stream is None:
+            assembler = self._start(packet.ssrc, codec, now)
+        elif stream != (packet.ssrc, codec):
+            since = self._heard_at if packet.ssrc != stream[0] else self._started_at
+            if now - since < SWITCH_AFTER_S:
+                return
+            assembler = self._start(packet.ssrc, codec, now)
+        self._heard_at = now
         if packet.abs_send_time is not None or not packet.repeated:
             size_bytes = len(packet.payload)
             self._estimator.on_packet(now, size_bytes, packet.timestamp, packet.abs_send_time)
@@ -82,8 +93,8 @@ class VideoReceiver:
         if estimate_bps is not None:
             self._port.send_remb(ssrc, estimate_bps)
 
-    def _start(self, ssrc: int, codec: str) -> FrameAssembler:
-        self._stream = (ssrc, codec)
+    def _start(self, ssrc: int, codec: str, now: float) -> FrameAssembler:
+        self._stream, self._started_at = (ssrc, codec), now
         self._counted = (0.0, 0, 0)
         self._assembler = FrameAssembler(
             codec,

@@ -106,8 +106,11 @@ class Renditions:
         paces = [one.rate.pace_bps(now) for one in viewers]
         pace = min(max(paces, default=target_bps), target_bps)
         for viewer, own in zip(viewers, paces, strict=True):
-            if own == 0 and pace > 0:
-                viewer.hold()
+            if own == 0:
+                if pace > 0:
+                    viewer.hold()
+            elif viewer.held:
+                viewer.keyframe_wanted()
         draining = bool(viewers) and all(one.rate.draining(now) for one in viewers)
         lane.steer(target_bps, pace, draining=draining)
 

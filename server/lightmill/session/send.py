@@ -25,6 +25,8 @@ HISTORY_PACKETS = 1024
 BURST_PACKETS = 16
 """Packets that leave at once; what a frame has beyond them is paced."""
 PACE_STEP_S = 0.004
+LAST_ONE_BYTE_ID, LONGEST_ELEMENT_BYTES = 14, 16
+"""Limits of one-byte header extensions (RFC 8285 section 4.2); what exceeds them is left out."""
 NTP_EPOCH_OFFSET_S = 2_208_988_800
 """Seconds from 1900 (NTP, RFC 5905) to 1970 (Unix)."""
 
@@ -176,11 +178,11 @@ def _pause(n_packets: int, pace_s: float) -> float:
 def _extension(send_time_id: int | None, mid_id: int | None, mid: str) -> tuple[bytes, int]:
     """One-byte header extensions (RFC 8285) and where in them the 3 bytes of abs-send-time stand."""
     elements, at = b"", 0
-    if send_time_id:
+    if send_time_id and send_time_id <= LAST_ONE_BYTE_ID:
         at = EXTENSION_HEADER.size + 1
         elements += bytes([send_time_id << 4 | 2, 0, 0, 0])
-    if mid_id and mid:
-        name = mid.encode()[:16]
+    name = mid.encode()
+    if mid_id and mid_id <= LAST_ONE_BYTE_ID and 0 < len(name) <= LONGEST_ELEMENT_BYTES:
         elements += bytes([mid_id << 4 | len(name) - 1]) + name
     if not elements:
         return b"", 0

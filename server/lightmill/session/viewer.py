@@ -62,6 +62,11 @@ class Viewer:
             if old is not None:
                 old.close()
 
+    @property
+    def held(self) -> bool:
+        """Whether it waits for a keyframe before it gets anything."""
+        return self._subscription is not None and self._subscription.waiting_for_keyframe
+
     def hold(self) -> None:
         """Send nothing until the next keyframe."""
         if self._subscription is not None:

@@ -1,8 +1,10 @@
 import heapq
 import random
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import chain
+from types import FrameType
 
 import pytest
 from hypothesis import given
@@ -462,3 +464,43 @@ def test_a_real_decoder_shows_the_same_pictures_without_those_that_were_lost(cod
 def test_unknown_codecs_are_refused():
     with pytest.raises(ValueError, match="AV1"):
         FrameAssembler("AV1")
+
+
+def lines_run(work: Callable[[], object]) -> int:
+    """Lines of Python that ``work`` runs: its cost on any machine."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Callable[..., object]:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_giving_up_many_gaps_at_once_costs_no_more_than_their_numbers():
+    def cost(n_gaps: int) -> int:
+        assembler = FrameAssembler("VP8")
+        for index in range(n_gaps):
+            assembler.add(RtpPacket(96, False, index * 31, index * 3000, 1, b"\x10\x01x"), 1.0)
+        return lines_run(lambda: assembler.poll(2.0))
+
+    assert cost(800) < 3 * cost(400)
+
+
+def test_looking_for_a_whole_keyframe_costs_no_more_than_what_waits():
+    def cost(n_starts: int) -> int:
+        assembler = FrameAssembler("H264")
+        assembler.add(RtpPacket(96, False, 0, 0, 1, b"\x41\x9axx"), 1.0)
+        for index in range(n_starts):
+            assembler.add(RtpPacket(96, False, 2 + index, 3000, 1, b"\x67\x42xx"), 1.0)
+        last = RtpPacket(96, False, 2 + n_starts, 3000, 1, b"\x67\x42xx")
+        return lines_run(lambda: assembler.add(last, 1.0))
+
+    assert cost(200) < 3 * cost(100)

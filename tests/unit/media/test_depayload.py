@@ -51,6 +51,13 @@ def test_h264_knows_single_units_aggregates_and_fragments():
     )
 
 
+@pytest.mark.parametrize("mark", [b"\x0a", b"\x0b"])
+def test_h264_takes_a_frame_that_ends_the_sequence_or_the_stream(mark):
+    kept = annex_b([SPS, PPS, IDR])
+    assert fed(H264Depayloader(), [SPS, PPS, IDR, mark]) == (kept, True)
+    assert fed(H264Depayloader(), [stap_a(SPS, PPS, IDR, mark)]) == (kept, True)
+
+
 @given(st.data(), st.integers(1, 3), st.integers(4, 300))
 def test_h264_refuses_fragments_without_their_ends(data, n_slices, size):
     slices = h264_slices(random.Random(size), False, n_slices, size)
