@@ -116,6 +116,7 @@ class MediaConfig(_Section):
     codec_threads: int = Field(default=0, ge=0)
     viewer_queue_frames: PositiveInt = 15
     max_loss_wait_s: PositiveSeconds = 0.12
+    max_picture_pixels: PositiveInt = 8_294_400
     max_frame_age_s: PositiveSeconds = 0.05
     text_fps: float = Field(default=30.0, gt=0, le=120)
     audio_bitrate_bps: int = Field(default=96_000, ge=6_000, le=510_000)

@@ -28,11 +28,13 @@ MAX_WAITING = 6
 class VideoDecoder:
     """Decodes one stream, ``H264`` or ``VP8``, in whatever thread calls it; one at a time."""
 
-    def __init__(self, codec: str) -> None:
+    def __init__(self, codec: str, max_pixels: int) -> None:
+        """Open it; a picture of more than ``max_pixels`` is refused before it costs memory."""
         self.codec = codec
         self._context = cast("VideoCodecContext", av.CodecContext.create(DECODERS[codec], "r"))
         # Frame threads add a frame of delay each, and the sessions share the cores already.
         self._context.thread_count = 1
+        self._context.options = {"max_pixels": str(max_pixels)}
 
     def decode(self, data: bytes) -> list[av.VideoFrame]:
         """Decode one complete frame (H.264 as Annex B).
@@ -55,10 +57,12 @@ class DecodeQueue:
     def __init__(
         self,
         threads: CodecThreads,
+        max_pixels: int,
         on_frame: Callable[[av.VideoFrame, AssembledFrame], None],
         on_trouble: Callable[[], None],
     ) -> None:
         self._threads = threads
+        self._max_pixels = max_pixels
         self._on_frame = on_frame
         self._on_trouble = on_trouble
         self._loop = asyncio.get_running_loop()
@@ -93,7 +97,7 @@ class DecodeQueue:
         pictures: list[av.VideoFrame] | Exception
         try:
             if self._decoder is None or self._decoder.codec != codec:
-                self._decoder = VideoDecoder(codec)
+                self._decoder = VideoDecoder(codec, self._max_pixels)
             pictures = self._decoder.decode(frame.data)
         except Exception as error:  # whatever a decoder raises stays this stream's
             pictures = error

@@ -129,7 +129,9 @@ class RtpWire:
             if port is None:
                 port = self._route(packet)
             if port is not None:
-                port.take(packet, monotonic())
+                now = monotonic()
+                self._ice.heard(now)
+                port.take(packet, now)
         except (pylibsrtp.Error, ValueError):
             self.refused += 1
         except Exception:
@@ -256,6 +258,10 @@ class _Statistics(StreamStatistics):
 class SenderFeedback(Protocol):
     """What a viewer says about the stream that it gets; called in the loop's thread."""
 
+    def failed(self) -> None:
+        """Nothing more can be sent."""
+        ...
+
     def keyframe_wanted(self) -> None: ...
 
     def retransmit(self, sequence_number: int) -> None: ...
@@ -333,6 +339,7 @@ class SenderPort:
             pass
         except Exception:
             logger.exception("sending to a viewer failed")
+            self._feedback.failed()
         if sender_track := internals._RTCRtpSender__track:
             sender_track.stop()
         internals._RTCRtpSender__track = None
@@ -344,12 +351,19 @@ class SenderPort:
         self._feedback.retransmit(sequence_number % SEQUENCE_MODULUS)
 
     async def _rtcp(self, packet: Any) -> None:  # Any: aiortc's untyped RTCP classes
-        await self._handle_rtcp(packet)
-        if isinstance(packet, (RtcpRrPacket, RtcpSrPacket)):
-            for report in packet.reports:
-                if report.ssrc == self.ssrc:
-                    lost, newest = report.fraction_lost / 256, report.highest_sequence
-                    self._feedback.report(lost, self._rtt(report), newest)
+        """Hear a viewer out; whatever it says, its connection lives."""
+        try:
+            await self._handle_rtcp(packet)
+            if isinstance(packet, (RtcpRrPacket, RtcpSrPacket)):
+                for report in packet.reports:
+                    self._hear(report)
+        except Exception:
+            logger.exception("a viewer's report could not be taken")
+
+    def _hear(self, report: RtcpReceiverInfo) -> None:
+        if report.ssrc == self.ssrc:
+            lost, newest = report.fraction_lost / 256, report.highest_sequence
+            self._feedback.report(lost, self._rtt(report), newest)
 
     def _rtt(self, report: RtcpReceiverInfo) -> float | None:
         """The round trip that this report shows (RFC 3550 section 6.4.1), not smoothed."""

@@ -93,7 +93,7 @@ class Broadcast:
             phase += 1 / self._config.waiting_fps
             text = self._card()
             if text is not None:
-                picture = waiting_card(*self._card_size(), text[0], text[1], phase)
+                picture = await asyncio.to_thread(waiting_card, *self._card_size(), *text, phase)
                 frame = MediaFrame(picture, monotonic())
             elif self.last is not None:
                 # As a picture of this moment: its own times say nothing about delay any more.

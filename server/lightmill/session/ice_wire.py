@@ -20,10 +20,9 @@ class IceWire:
     ``on_datagram`` sees every datagram that is no STUN message, at once and in the loop's
     thread; those for which it returns ``False`` go on to whoever reads the connection.
 
-    Consent checks (RFC 7675) also count what the peer sends: ffmpeg's WHIP muxer answers no STUN
-    request while it streams, and aioice alone would cut it off after 30 s. A peer from which
-    packets still come is there; one that is silent and answers nothing for ``CONSENT_FAILURES``
-    checks is gone.
+    Consent checks (RFC 7675) also count the media that a peer proves to send (`heard`): ffmpeg's
+    WHIP muxer answers no STUN request while it streams, and aioice alone would cut it off after
+    30 s. A peer that sends none and answers nothing for ``CONSENT_FAILURES`` checks is gone.
     """
 
     def __init__(self, connection: ice.Connection, on_datagram: Callable[[bytes], bool]) -> None:
@@ -32,7 +31,7 @@ class IceWire:
         """Smoothed round-trip time of the consent checks, seconds; ``None`` before the first."""
         self._connection = internals
         self._on_datagram = on_datagram
-        self._received_at = monotonic()
+        self._heard_at = 0.0
         self._answered_at = 0.0
         self._pass_on: Callable[[bytes, int], None] = internals.data_received
         internals.data_received = self._data_received
@@ -46,8 +45,11 @@ class IceWire:
         pair.protocol.transport.sendto(data, pair.remote_addr)
         return True
 
+    def heard(self, now: float) -> None:
+        """Note a packet that only the peer can have sent."""
+        self._heard_at = now
+
     def _data_received(self, data: bytes, component: int) -> None:
-        self._received_at = monotonic()
         if data and not self._on_datagram(data):
             self._pass_on(data, component)
 
@@ -58,7 +60,7 @@ class IceWire:
             for pair in list(connection._nominated.values()):
                 await self._check(pair)
             await asyncio.sleep(ice.CONSENT_INTERVAL * random.uniform(0.8, 1.2))
-            alive = self._received_at > checked_at or self._answered_at >= checked_at
+            alive = self._heard_at > checked_at or self._answered_at >= checked_at
             failures = 0 if alive else failures + 1
         connection._query_consent_task = None
         await connection.close()

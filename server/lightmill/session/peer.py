@@ -220,7 +220,7 @@ class Peer:
                 self._sound = self._owner.broadcast.sound.subscribe()
                 audio.sender.replaceTrack(SentTrack("audio"))
                 audio_seam.share_stream(audio, video)
-                RtpSender(wire, audio.sender, self._sound, self._sound)
+                RtpSender(wire, audio.sender, self._sound, self._sound, self._cannot_send)
 
     def _wire(self, transceiver: RTCRtpTransceiver) -> seam.RtpWire:
         transport = transceiver.receiver.transport
@@ -232,7 +232,7 @@ class Peer:
         viewer = self._viewer = self._owner.broadcast.join(seam.negotiated_codec(transceiver))
         transceiver.sender.replaceTrack(SentTrack("video"))
         transceiver.direction = "sendonly" if self.role is PeerRole.VIEWER else "sendrecv"
-        RtpSender(wire, transceiver.sender, viewer, viewer)
+        RtpSender(wire, transceiver.sender, viewer, viewer, self._cannot_send)
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if channel.label == "control" and self.channel is None:
@@ -245,6 +245,9 @@ class Peer:
             self._leave("connection " + self.state)
         else:
             self._owner.peer_changed(self)
+
+    def _cannot_send(self) -> None:
+        self._leave("sending failed")
 
     def _leave(self, reason: str) -> None:
         if not self._closed:

@@ -46,7 +46,9 @@ class VideoReceiver:
         self._config = config
         self._feed = feed
         self._loop = asyncio.get_running_loop()
-        self._decoding = DecodeQueue(threads, self._decoded, self._trouble)
+        self._decoding = DecodeQueue(
+            threads, config.max_picture_pixels, self._decoded, self._trouble
+        )
         self._assembler: FrameAssembler | None = None
         self._stream: tuple[int, str] | None = None
         self._heard_at = self._started_at = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Callable
 from time import monotonic, time
 from typing import Protocol
 
@@ -68,10 +69,16 @@ class RtpSender:
     """
 
     def __init__(
-        self, wire: RtpWire, sender: RTCRtpSender, source: FrameSource, feedback: ViewerFeedback
+        self,
+        wire: RtpWire,
+        sender: RTCRtpSender,
+        source: FrameSource,
+        feedback: ViewerFeedback,
+        on_failure: Callable[[], None],
     ) -> None:
         self._source = source
         self._feedback = feedback
+        self._on_failure = on_failure
         self._history: deque[tuple[int, bool, bytes]] = deque(maxlen=HISTORY_PACKETS)
         self._since_keyframe = 0
         # The lower half: a wrap soon after the start would confuse SRTP (RFC 3711 section 3.3.1).
@@ -161,6 +168,9 @@ class RtpSender:
 
     def keyframe_wanted(self) -> None:
         self._feedback.keyframe_wanted()
+
+    def failed(self) -> None:
+        self._on_failure()
 
     def estimate(self, bitrate_bps: int) -> None:
         self._feedback.estimate(bitrate_bps)

@@ -333,7 +333,10 @@ class Session:
             self._push({"type": "ended", "reason": reason})
             await asyncio.sleep(FAREWELL_S)
         peers, self._peers = list(self._peers.values()), {}
-        await asyncio.gather(*(peer.aclose(reason) for peer in peers))
+        closing = (peer.aclose(reason) for peer in peers)
+        for failure in await asyncio.gather(*closing, return_exceptions=True):
+            if isinstance(failure, Exception):
+                logger.error("%s: a peer did not close cleanly", self.name, exc_info=failure)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

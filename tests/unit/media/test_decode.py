@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import av
 import pytest
+from av.error import FFmpegError
 
 from lightmill.media import decode
 from lightmill.media.assembly import AssembledFrame
@@ -55,7 +56,7 @@ async def test_a_decoder_that_fails_in_any_way_goes_on_with_the_next_keyframe(
 ):
     first, second = frames("VP8", 2)
     outcome = Outcome()
-    queue = DecodeQueue(threads, outcome.picture, outcome.trouble)
+    queue = DecodeQueue(threads, 1 << 20, outcome.picture, outcome.trouble)
     with monkeypatch.context() as patch:
         patch.setattr(VideoDecoder, "decode", lambda *_: 1 // 0)
         queue.put("VP8", first)
@@ -74,14 +75,14 @@ async def test_a_closed_queue_gives_its_decoder_back(
     decoders: list[weakref.ref[VideoDecoder]] = []
 
     class Watched(VideoDecoder):
-        def __init__(self, codec: str) -> None:
-            super().__init__(codec)
+        def __init__(self, codec: str, max_pixels: int) -> None:
+            super().__init__(codec, max_pixels)
             decoders.append(weakref.ref(self))
 
     monkeypatch.setattr(decode, "VideoDecoder", Watched)
     first, second = frames("VP8", 2)
     outcome = Outcome()
-    queue = DecodeQueue(threads, outcome.picture, outcome.trouble)
+    queue = DecodeQueue(threads, 1 << 20, outcome.picture, outcome.trouble)
     queue.put("VP8", first)
     await outcome.next()
     if busy:
@@ -92,3 +93,11 @@ async def test_a_closed_queue_gives_its_decoder_back(
     gc.collect()
     assert [one() for one in decoders] == [None]
     assert outcome.pictures == 1
+
+
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+def test_a_picture_beyond_the_limit_is_refused(codec: str):
+    (frame,) = frames(codec, 1)
+    assert len(VideoDecoder(codec, 1 << 20).decode(frame.data)) <= 1
+    with pytest.raises(FFmpegError):
+        VideoDecoder(codec, 16).decode(frame.data)

@@ -57,6 +57,8 @@ class OneFrame:
             await asyncio.Event().wait()
         return self._frames.pop()
 
+    def failed(self) -> None: ...
+
     def keyframe_wanted(self) -> None: ...
 
     def estimate(self, bitrate_bps: int) -> None: ...
@@ -89,7 +91,7 @@ async def test_a_nack_whose_bit_mask_wraps_brings_the_packets_behind_the_wrap(
     transceiver: RTCRtpTransceiver, rtx: bool
 ):
     wire, viewer, stock = Wire(transceiver), OneFrame(), transceiver.sender
-    sender = RtpSender(wire, stock, viewer, viewer)
+    sender = RtpSender(wire, stock, viewer, viewer, viewer.failed)
     sender._next_sequence = 65_534  # pyright: ignore[reportPrivateUsage]
     if rtx:
         stock._RTCRtpSender__rtx_payload_type = RTX.payloadType
