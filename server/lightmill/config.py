@@ -48,6 +48,7 @@ class ServerConfig(_Section):
     cors_origins: list[str] = Field(default_factory=list)
     max_body_bytes: PositiveInt = 262_144
     shutdown_timeout_s: PositiveSeconds = 5.0
+    worker_silence_s: PositiveSeconds = 15.0
     workers: int = Field(default=0, ge=0, le=64)
 
 

@@ -149,6 +149,21 @@ async def test_a_killed_worker_takes_only_its_sessions_and_is_replaced(http, pee
     assert replacement["sessions"] == 1 and replacement["pid"] != doomed["pid"]
 
 
+async def test_a_worker_that_hangs_is_replaced():
+    http = await start(server={"workers": 1, "worker_silence_s": 2.5})
+    try:
+        (hung,) = await workers_of(http)
+        os.kill(hung["pid"], signal.SIGSTOP)
+        async with asyncio.timeout(40):
+            while (await workers_of(http))[0]["restarts"] == 0:
+                await asyncio.sleep(0.1)
+            while (await http.post("/sessions", json={"name": "show"})).status != 201:
+                await asyncio.sleep(0.1)
+        assert not psutil.pid_exists(hung["pid"])
+    finally:
+        await http.close()
+
+
 async def test_a_request_in_flight_is_answered_503_when_its_worker_dies(peer):
     http = await start(server={"workers": 1})
     try:

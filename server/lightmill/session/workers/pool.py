@@ -27,6 +27,8 @@ class Slot:
     index: int
     process: WorkerProcess | None = None
     cpu_share: float = 0.0
+    heard_at: float = 0.0
+    """Second of the monotonic clock at which the process last told its load."""
     n_restarts: int = 0
 
 
@@ -76,13 +78,13 @@ class WorkerPool:
             slot.index,
             lambda message: self._hear(slot, message),
         )
-        slot.process, slot.cpu_share = process, 0.0
+        slot.process, slot.cpu_share, slot.heard_at = process, 0.0, monotonic()
         self.catalogue = process.catalogue
         logger.info("worker %d is ready, process %d", slot.index, process.pid)
 
     def _hear(self, slot: Slot, message: dict[str, Any]) -> None:
         if message["event"] == "load":
-            slot.cpu_share = message["cpu_share"]
+            slot.cpu_share, slot.heard_at = message["cpu_share"], monotonic()
         else:
             self._on_event(slot.index, message)
 
@@ -92,7 +94,7 @@ class WorkerPool:
         while True:
             started = monotonic()
             if slot.process is not None:
-                await slot.process.wait_ended()
+                await self._wait_ended(slot, slot.process)
             if self._closing is not None:
                 return
             await self._bury(slot)
@@ -105,6 +107,18 @@ class WorkerPool:
                 await self._spawn(slot)
             except Exception:  # the wall between a worker that cannot start and the others
                 logger.exception("worker %d cannot be replaced yet", slot.index)
+
+    async def _wait_ended(self, slot: Slot, process: WorkerProcess) -> None:
+        """Return when the process has ended, or has hung: it tells its load each second."""
+        silence_s = self._config.server.worker_silence_s
+        while (left_s := slot.heard_at + silence_s - monotonic()) > 0:
+            try:
+                async with asyncio.timeout(left_s):
+                    await process.wait_ended()
+                return
+            except TimeoutError:
+                continue
+        logger.error("worker %d has been silent for %g s and is replaced", slot.index, silence_s)
 
     async def _bury(self, slot: Slot) -> None:
         """Spread the news at once, then make sure that the process is gone."""
