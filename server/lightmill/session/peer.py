@@ -28,9 +28,9 @@ from lightmill.config import IceServer
 from lightmill.errors import FieldError, InvalidDescription, LimitReached, PeerNotFound
 from lightmill.media.frames import MediaFrame
 from lightmill.media.rtp import RtpPacket
-from lightmill.session import aiortc_seam as seam
-from lightmill.session import audio_seam
+from lightmill.session import negotiation_seam as seam
 from lightmill.session.aioice_seam import share_port
+from lightmill.session.aiortc_seam import RtpWire
 from lightmill.session.broadcast import Broadcast
 from lightmill.session.control import ControlChannel, ControlTarget
 from lightmill.session.host import PeerRole
@@ -100,7 +100,7 @@ class Peer:
         self._config = services.config.rtc
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
-        self._wires: dict[RTCDtlsTransport, seam.RtpWire] = {}
+        self._wires: dict[RTCDtlsTransport, RtpWire] = {}
         self._receiver: VideoReceiver | None = None
         self._viewer: Viewer | None = None
         self._sound: SoundSubscription | None = None
@@ -202,7 +202,7 @@ class Peer:
         for audio in self._pc.getTransceivers():
             if audio.kind != "audio":
                 continue
-            if not audio_seam.only_opus(audio, parameters) or used:
+            if not seam.only_opus(audio, parameters) or used:
                 audio.direction = "inactive"
                 continue
             used = True
@@ -219,16 +219,16 @@ class Peer:
             if sends and video is not None:
                 self._sound = self._owner.broadcast.sound.subscribe()
                 audio.sender.replaceTrack(SentTrack("audio"))
-                audio_seam.share_stream(audio, video)
+                seam.share_stream(audio, video)
                 RtpSender(wire, audio.sender, self._sound, self._sound, self._cannot_send)
 
-    def _wire(self, transceiver: RTCRtpTransceiver) -> seam.RtpWire:
+    def _wire(self, transceiver: RTCRtpTransceiver) -> RtpWire:
         transport = transceiver.receiver.transport
         if transport not in self._wires:
-            self._wires[transport] = seam.RtpWire(transceiver)
+            self._wires[transport] = RtpWire(transceiver)
         return self._wires[transport]
 
-    def _send_on(self, transceiver: RTCRtpTransceiver, wire: seam.RtpWire) -> None:
+    def _send_on(self, transceiver: RTCRtpTransceiver, wire: RtpWire) -> None:
         viewer = self._viewer = self._owner.broadcast.join(seam.negotiated_codec(transceiver))
         transceiver.sender.replaceTrack(SentTrack("video"))
         transceiver.direction = "sendonly" if self.role is PeerRole.VIEWER else "sendrecv"

@@ -19,7 +19,8 @@ from lightmill.media.rtp import (
     SEQUENCE_MODULUS,
     TIMESTAMP_MODULUS,
 )
-from lightmill.session.aiortc_seam import RtpWire, SenderPort
+from lightmill.session.aiortc_seam import RtpWire
+from lightmill.session.sender_seam import SenderPort
 
 HISTORY_PACKETS = 1024
 """Packets kept for retransmission: 1.2 s at 8 Mbit/s."""
