@@ -61,8 +61,11 @@ def finished(client: subprocess.Popen[bytes], result: Path) -> dict[str, Any]:
     return json.loads(result.read_text())
 
 
-def bench_loss(seconds: float, size: str, result: Path) -> dict[str, Any]:
-    with NetworkPath(Impairment(delay_ms=20, loss_percent=5)) as path, server_inside(path) as url:
+def bench_loss(seconds: float, size: str, result: Path, queue_kbytes: float) -> dict[str, Any]:
+    with (
+        NetworkPath(Impairment(delay_ms=20, loss_percent=5, queue_kbytes=queue_kbytes)) as path,
+        server_inside(path) as url,
+    ):
         run = finished(start_client(path, url, seconds, result, size), result)
         network = path.report()
     viewer = run["viewers"][0]
@@ -78,11 +81,11 @@ def bench_loss(seconds: float, size: str, result: Path) -> dict[str, Any]:
     }
 
 
-def bench_drop(seconds: float, size: str, result: Path) -> dict[str, Any]:
+def bench_drop(seconds: float, size: str, result: Path, queue_kbytes: float) -> dict[str, Any]:
     """``seconds`` at 300 kbit/s, after and before half as long at 4 Mbit/s."""
     part = max(15.0, seconds / 2)
     with (
-        NetworkPath(Impairment(delay_ms=20, rate_kbps=4000)) as path,
+        NetworkPath(Impairment(delay_ms=20, rate_kbps=4000, queue_kbytes=queue_kbytes)) as path,
         server_inside(path) as url,
     ):
         total = part + seconds + max(20.0, part)
@@ -136,6 +139,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--size", default="1280x720")
+    parser.add_argument("--queue-kbytes", type=float, default=64, help="of the bottleneck")
     parser.add_argument("--json", type=Path, default=Path("bench_network.json"))
     arguments = parser.parse_args()
     found: dict[str, Any] = {}
@@ -143,7 +147,7 @@ def main() -> None:
         result = Path(folder) / "result.json"
         for name in arguments.only:
             part = {"loss": bench_loss, "drop": bench_drop}[name]
-            found[name] = part(arguments.seconds, arguments.size, result)
+            found[name] = part(arguments.seconds, arguments.size, result, arguments.queue_kbytes)
             print(name, json.dumps(found[name], indent=2), flush=True)
     arguments.json.write_text(json.dumps(found, indent=2) + "\n")
 

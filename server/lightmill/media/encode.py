@@ -39,8 +39,9 @@ PAUSE_S = 0.5
 MIN_DIMENSION = 16
 RETARGET_RATIO = 0.03
 """A smaller change of rate is not worth telling the codec."""
-H264_REOPEN = (0.5, 1.6)
-"""Outside these multiples of the opening rate the rate buffer no longer fits: open anew."""
+H264_REOPEN = (0.0, 1.6)
+"""Above this multiple of the opening rate the rate buffer no longer fits: open anew. A fall waits for
+the next keyframe: it comes with a full network, which has no room for one more."""
 KEYFRAME_REOPEN = (0.8, 1.25)
 """A keyframe is due anyway, so opening anew is free beyond these."""
 VP8_REOPEN = (0.85, 1.15)

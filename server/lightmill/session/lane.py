@@ -59,6 +59,8 @@ class Lane:
         self.fanout = PacketFanout(self.gate.request, config.viewer_queue_frames)
         self.replaced = 0
         """Frames that a newer one replaced before they were encoded."""
+        self.keyframe_at = float("-inf")
+        """Second of the monotonic clock at which the newest keyframe left."""
         self.size: tuple[int, int] | None = None
         """Width and height that are encoded."""
         self._config = config
@@ -73,6 +75,7 @@ class Lane:
         self._scaler = Scaler()
         self._ladder = Ladder()
         self._budget = FrameBudget()
+        self._target_bps = config.start_bitrate_bps
         self._pace_bps = float(config.start_bitrate_bps)
         self._half = half
         self._threads = threads
@@ -91,7 +94,7 @@ class Lane:
 
     @property
     def bitrate_bps(self) -> int:
-        return self._encoder.bitrate_bps
+        return self._target_bps
 
     def describe(self) -> dict[str, Any]:
         """One of the renditions in the SESSION of ``docs/protocol.md``."""
@@ -106,8 +109,10 @@ class Lane:
         }
 
     def steer(self, target_bps: int, pace_bps: float, *, draining: bool) -> None:
-        """Encode for ``target_bps``; encode no more than ``pace_bps`` lets through."""
-        self._encoder.bitrate_bps = target_bps
+        """Choose the picture for ``target_bps``; encode no more than ``pace_bps`` lets through."""
+        self._target_bps = target_bps
+        # With larger frames than the pace has room for, the budget would skip more and more.
+        self._encoder.bitrate_bps = round(min(target_bps, pace_bps)) or target_bps
         self._pace_bps = pace_bps
         least = self._config.keyframe_interval_min_s
         self.gate.min_interval_s = max(least, DRAINING_KEYFRAME_S) if draining else least
@@ -145,9 +150,7 @@ class Lane:
         if self._half:
             width, height = half_of(width, height)
         load = self._encode_s / self._interval_s
-        rung = self._ladder.update(
-            self._encoder.bitrate_bps, width, height, 1 / self._interval_s, now, load
-        )
+        rung = self._ladder.update(self._target_bps, width, height, 1 / self._interval_s, now, load)
         self.size = (rung.width, rung.height)
         return rung
 
@@ -202,6 +205,7 @@ class Lane:
 
     def _publish(self, packed: OutgoingFrame) -> None:
         if packed.keyframe:
+            self.keyframe_at = monotonic()
             self.gate.sent()
         self._budget.spend(sum(map(len, packed.payloads)))
         self.fanout.publish(packed)

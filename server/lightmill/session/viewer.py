@@ -73,7 +73,10 @@ class Viewer:
             self._subscription.hold()
 
     def keyframe_wanted(self) -> None:
-        self.lane.gate.request()
+        """Ask for a keyframe, unless one is on its way that the viewer cannot have seen yet."""
+        now = monotonic()
+        if now - self.lane.keyframe_at > self.rate.answer_s(now):
+            self.lane.gate.request()
 
     def sent(self, sequence_number: int, size_bytes: int) -> None:
         self.rate.on_sent(sequence_number, size_bytes, monotonic())

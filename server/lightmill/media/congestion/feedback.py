@@ -56,7 +56,8 @@ class QueueDelay:
         self.share = 1.0
         """Of the target, that may be sent now."""
         self.crowded = False
-        self.least_s = 0.0
+        self.least_s = self.newest_s = 0.0
+        """The least round trip of a while, and the newest one."""
         self._least = [float("inf"), float("inf")]
         self._turned_at = float("-inf")
         self._excess_s: float | None = None
@@ -70,6 +71,7 @@ class QueueDelay:
         if now - self._turned_at > LEAST_RTT_WINDOW_S / 2:
             self._least, self._turned_at = [self._least[1], float("inf")], now
         self._least[1] = min(self._least[1], rtt_s)
+        self.newest_s = rtt_s
         self.least_s = min(self._least)
         self._judge(rtt_s)
 

@@ -30,6 +30,8 @@ COLLAPSE = 0.5
 PAUSE_S, DRAIN_S = 0.5, 2.0
 """After a collapse nothing is sent for the first, and little for the second, so that the next
 keyframe finds room in the queue; the pictures that are in it play meanwhile."""
+DRAINING_ANSWER_S = 0.5
+"""While a queue drains, round trips are longer than the last report knows."""
 FLOOD_FLOOR = 0.8
 """One flood of requests halves nothing: what it counts came within a third of a second."""
 HOLD_S = 1.0
@@ -89,6 +91,10 @@ class ViewerRate:
     def draining(self, now: float) -> bool:
         """Whether a queue drains: then a keyframe takes longer than the viewer's patience."""
         return self._drains(now) or self._queue.share < 1
+
+    def answer_s(self, now: float) -> float:
+        """How long the viewer takes to answer what is sent now: the newest round trip."""
+        return max(self._queue.newest_s, DRAINING_ANSWER_S if self.draining(now) else 0.0)
 
     def on_sent(self, sequence_number: int, size_bytes: int, now: float) -> None:
         """Count a packet that is sent for the first time."""
