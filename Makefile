@@ -7,7 +7,7 @@ TEST_ARGS ?=
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help run serve test check bench soak format clean chromium
+.PHONY: help run serve test check bench soak format clean packages
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,13 +31,15 @@ run: $(VENV)/.installed ## Install and start the server on http://127.0.0.1:8080
 
 serve: run ## The same; ARGS="--port 9000 --pipeline edges"
 
-chromium:
-	@command -v chromium >/dev/null || { \
-	if [ "$$(id -u)" = 0 ]; then s=; else s="sudo -n"; fi; \
-	$$s apt-get update -qq && $$s apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
-	|| echo "The browser tests need Chromium: sudo apt-get install chromium"
+packages:
+	@missing=; for pair in chromium:chromium turnserver:coturn ip:iproute2; do \
+	PATH="$$PATH:/usr/sbin:/sbin" command -v $${pair%:*} >/dev/null || missing="$$missing $${pair#*:}"; done; \
+	test -z "$$missing" || { if [ "$$(id -u)" = 0 ]; then s=; else s="sudo -n"; fi; \
+	$$s apt-get update -qq && \
+	$$s env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } \
+	|| echo "The tests need programs that could not be installed: sudo apt-get install$$missing"
 
-test: $(VENV)/.installed-test chromium ## Install what the tests need and run them all; TEST_ARGS="-k name"
+test: $(VENV)/.installed-test packages ## Install what the tests need and run them all; TEST_ARGS="-k name"
 	@if command -v node >/dev/null; then node --test tests/web/*.test.js; \
 	else echo "The page's unit tests need Node.js 20: sudo apt-get install nodejs"; exit 1; fi
 	@$(BIN)/python -m pytest $(TEST_ARGS)
