@@ -152,7 +152,9 @@ def _output_kind(picture: Picture) -> object:
 
 
 def _threads(frame: av.VideoFrame) -> int:
-    return 2 if frame.width * frame.height >= THREADED_PIXELS else 1
+    """Two for large pictures; swscale's threads write past odd rows into each other's."""
+    odd = frame.width % 2 or frame.height % 2
+    return 2 if not odd and frame.width * frame.height >= THREADED_PIXELS else 1
 
 
 def _downloaded(packed: torch.Tensor) -> torch.Tensor:
