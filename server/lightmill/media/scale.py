@@ -1,4 +1,4 @@
-"""Smaller renditions: how large, and the scaling itself."""
+"""Smaller pictures; `congestion.ladder` says how large."""
 
 from __future__ import annotations
 
@@ -9,21 +9,6 @@ from lightmill.errors import MediaError
 from lightmill.media.planar import PLANAR_FORMATS, reference
 
 MIN_DIMENSION = 16
-
-
-def fit(width: int, height: int, max_height: int) -> tuple[int, int]:
-    """Shrink to ``max_height`` keeping the aspect ratio; even, never larger than the source.
-
-    The shorter side counts, so that a portrait picture of 720x1280 at 360 becomes 360x640.
-    """
-    short = min(width, height)
-    ratio = min(1.0, max_height / short)
-    return _even(width, ratio), _even(height, ratio)
-
-
-def _even(length: int, ratio: float) -> int:
-    least = min(MIN_DIMENSION, length & ~1)
-    return max(least, min(2 * round(length * ratio / 2), length & ~1))
 
 
 class Scaler:
