@@ -19,6 +19,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from lightmill.app import create_app
 from lightmill.config import load_config
 from lightmill.errors import ConfigError
+from lightmill.session.workers.process import spawn_worker
 from tests.integration.peers import NumberedTrack, numbered_picture, read_number
 from tests.integration.test_offer import error_of, spread, wait_for_state
 from tests.unit.test_plugins import EXAMPLE, install
@@ -269,16 +270,28 @@ async def test_plugins_load_in_the_workers(tmp_path: Path, monkeypatch, peer):
 
 
 async def test_a_configuration_that_workers_refuse_stops_the_start():
-    children = running_children()
+    before = children()
     with pytest.raises(ConfigError, match=r"session\.default_pipeline"):
         await start(session={"default_pipeline": "none"})
-    assert running_children() == children
+    assert children() <= before
 
 
-def running_children() -> int:
-    """Those that have ended and wait for the event loop to notice do not count."""
-    children = psutil.Process().children()
-    return sum(child.status() != psutil.STATUS_ZOMBIE for child in children)
+async def test_a_start_that_is_cancelled_twice_leaves_no_process():
+    before = children()
+    config = load_config(environ={}, flags={"server": {"workers": 1}})
+    starting = asyncio.create_task(spawn_worker(config, 0, print))
+    while not children() - before:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    for _ in range(2):
+        starting.cancel()
+        await asyncio.sleep(0)
+    await asyncio.wait([starting])
+    assert starting.cancelled() and children() <= before
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
 
 
 def test_the_front_process_imports_no_media_and_no_torch():

@@ -8,7 +8,8 @@ import os
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from lightmill.config import Config, config_to_json
@@ -90,10 +91,22 @@ async def spawn_worker(
         link.tell("start", config=config_to_json(config))
         catalogue = await _greeting(index, link, ready)
     except BaseException:
-        await _kill(process)
-        await link.aclose()
+        await _to_the_end(_abandon(process, link))
         raise
     return WorkerProcess(index, process, link, catalogue)
+
+
+async def _abandon(process: Process, link: WorkerLink) -> None:
+    await _kill(process)
+    await link.aclose()
+
+
+async def _to_the_end(ending: Coroutine[Any, Any, None]) -> None:
+    """Await all of it, whoever cancels meanwhile: a killed process is gone in no time."""
+    task = asyncio.ensure_future(ending)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
 
 
 async def _start(index: int) -> tuple[Process, socket.socket]:
