@@ -9,7 +9,17 @@ from collections import Counter
 
 import psutil
 import pytest
+from aiortc import RTCPeerConnection
 
+from lightmill.inference.runner import StageRunner
+from lightmill.media.decode import DecodeQueue
+from lightmill.media.encode import VideoEncoder
+from lightmill.media.frames import MediaFrame
+from lightmill.session.aiortc_seam import RtpWire
+from lightmill.session.lane import Lane
+from lightmill.session.peer import Peer
+from lightmill.session.send import RtpSender
+from lightmill.session.session import Session
 from tests.integration.peers import NumberedTrack, PeerClient
 from tests.integration.test_offer import mean, spread, wait_for_state
 
@@ -129,33 +139,36 @@ async def test_fifty_sessions_leave_nothing_behind(http):
 
     for number in range(20):
         await one(number)
-    gc.collect()
-    await asyncio.sleep(0.5)
     before = footprint(process)
     for number in range(50):
         await one(number)
-    gc.collect()
-    await asyncio.sleep(0.5)
-    after = footprint(process)
-    more = {name: count - before[name] for name, count in after.items()}
-    # A thread of a pool holds what it did last; fifty sessions that leak would be fifty more.
+    more = {name: count - before[name] for name, count in footprint(process).items()}
+    # A pool's threads keep what they did last; fifty sessions that leak would be fifty more.
     assert {name: count for name, count in more.items() if count > 5} == {}
     assert max(more[name] for name in ("tasks", "threads", "sockets")) <= 0
     assert (await (await http.get("/sessions")).json())["sessions"] == []
 
 
-LIBRARIES = {"lightmill", "aiortc", "aioice", "av"}
+OWNERS = (
+    Session,
+    Peer,
+    Lane,
+    VideoEncoder,
+    DecodeQueue,
+    RtpWire,
+    RtpSender,
+    StageRunner,
+    MediaFrame,
+)
+"""Whatever belongs to a session hangs on one of these."""
 
 
 def footprint(process: psutil.Process) -> Counter[str]:
-    """How many of each thing there are; objects by the name of their class."""
+    """How many of each thing there are."""
+    gc.collect()
+    objects = Counter(type(one) for one in gc.get_objects())
+    found = Counter({kind.__name__: objects[kind] for kind in (*OWNERS, RTCPeerConnection)})
     pools = ("infer-", "codec-", "asyncio_")  # bounded pools that live with the server
-    kinds = [type(one) for one in gc.get_objects()]
-    found = Counter(
-        f"{kind.__module__}.{kind.__qualname__}"
-        for kind in kinds
-        if str(kind.__module__).partition(".")[0] in LIBRARIES
-    )
     found["threads"] = sum(not one.name.startswith(pools) for one in threading.enumerate())
     found["sockets"] = len(process.net_connections(kind="udp"))
     found["tasks"] = len(asyncio.all_tasks())
