@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightmill.hookspecs import hookimpl
+    from lightmill.pipelines.artifacts import (
+        Files,
+        HuggingFaceArtifact,
+        NpmArtifact,
+        UrlArtifact,
+        WheelArtifact,
+    )
     from lightmill.pipelines.config import (
         BasePipelineConfig,
         CtrlInput,
@@ -23,10 +30,15 @@ __version__ = version("lightmill")
 __all__ = [
     "BasePipelineConfig",
     "CtrlInput",
+    "Files",
+    "HuggingFaceArtifact",
     "ModeDefaults",
+    "NpmArtifact",
     "Pipeline",
     "Requirements",
+    "UrlArtifact",
     "UsageType",
+    "WheelArtifact",
     "YuvPlanes",
     "hookimpl",
     "prepare_for_mode",
@@ -34,8 +46,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Files": "pipelines.artifacts",
+    "HuggingFaceArtifact": "pipelines.artifacts",
+    "NpmArtifact": "pipelines.artifacts",
     "Pipeline": "pipelines.contract",
     "Requirements": "pipelines.contract",
+    "UrlArtifact": "pipelines.artifacts",
+    "WheelArtifact": "pipelines.artifacts",
     "YuvPlanes": "planes",
     "hookimpl": "hookspecs",
     "prepare_for_mode": "pipelines.contract",

@@ -16,6 +16,7 @@ from lightmill import (
     Requirements,
     ui_field_config,
 )
+from lightmill.pipelines.artifacts import Files
 
 
 class SlowConfig(BasePipelineConfig):
@@ -60,7 +61,7 @@ class Faulty(Pipeline):
         return FaultyConfig
 
     @classmethod
-    def load_components(cls, config: BasePipelineConfig, device: torch.device) -> object | None:
+    def load_components(cls, config: Any, device: torch.device, files: Files) -> object | None:
         if config.fail_load:
             raise RuntimeError("no weights here")
         return None
@@ -121,7 +122,7 @@ class Player(Pipeline):
         return PlayerConfig
 
     @classmethod
-    def load_components(cls, config: BasePipelineConfig, device: torch.device) -> object | None:
+    def load_components(cls, config: Any, device: torch.device, files: Files) -> object | None:
         cls.loads.append(str(device))
         return object()
 

@@ -61,7 +61,7 @@ class ComponentStore:
             async with shared.lock:
                 if not shared.loaded:
                     shared.components = await self._executors.run(
-                        device, lambda: pipeline.load_components(config, device)
+                        device, lambda: pipeline.load_components(config, device, {})
                     )
                     shared.loaded = True
         except BaseException:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from lightmill.errors import FieldError, InvalidSettings
+from lightmill.pipelines.artifacts import Artifact
 
 CONTROLS_FIELD = "ctrl_input"
 """A config that declares this field gets keyboard and mouse; it is never a setting."""
@@ -81,7 +82,7 @@ class BasePipelineConfig(BaseModel):
     pipeline_version: ClassVar[str] = "1.0.0"
     docs_url: ClassVar[str | None] = None
     estimated_vram_gb: ClassVar[float | None] = None
-    artifacts: ClassVar[list[Any]] = []  # Any: artifact classes are not part of this release
+    artifacts: ClassVar[list[Artifact]] = []
     supports_lora: ClassVar[bool] = False
     supports_vace: ClassVar[bool] = False
     supports_cache_management: ClassVar[bool] = False

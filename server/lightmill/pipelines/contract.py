@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 
+from lightmill.pipelines.artifacts import Files
 from lightmill.pipelines.config import BasePipelineConfig
 
 DEFAULT_FRAMES_PER_BLOCK = 3
@@ -48,8 +49,13 @@ class Pipeline(ABC):
         """The class that describes the pipeline and validates its settings."""
 
     @classmethod
-    def load_components(cls, config: BasePipelineConfig, device: torch.device) -> object | None:
-        """Load what is heavy and read-only; sessions with equal load parameters share it."""
+    def load_components(
+        cls, config: BasePipelineConfig, device: torch.device, files: Files
+    ) -> object | None:
+        """Load what is heavy and read-only; sessions with equal load parameters share it.
+
+        ``files`` has the path of every file that the config class' ``artifacts`` name.
+        """
         return None
 
     def prepare(self, **kwargs: Any) -> Requirements | None:

@@ -11,13 +11,13 @@ import pluggy
 
 from lightmill import gpu, hookspecs
 from lightmill.errors import PipelineNotFound, PipelineUnavailable
-from lightmill.pipelines import color, edges, gray, passthrough, testcard, trails
+from lightmill.pipelines import effects, neural, passthrough, testcard
 from lightmill.pipelines.config import CONTROLS_FIELD, BasePipelineConfig
 from lightmill.pipelines.contract import Pipeline
 
 logger = logging.getLogger(__name__)
 
-BUILT_INS = (passthrough, gray, color, edges, trails, testcard)
+BUILT_INS = (passthrough, *effects.MODULES, *neural.MODULES, testcard)
 
 
 class InvalidPipeline(ValueError):

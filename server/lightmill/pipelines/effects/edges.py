@@ -11,7 +11,7 @@ from pydantic import Field
 from lightmill.hookspecs import hookimpl
 from lightmill.pipelines.config import BasePipelineConfig, ModeDefaults, UsageType, ui_field_config
 from lightmill.pipelines.contract import Pipeline, Requirements
-from lightmill.pipelines.gray import luma
+from lightmill.pipelines.effects.gray import luma
 
 
 class EdgesConfig(BasePipelineConfig):
