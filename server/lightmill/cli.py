@@ -1,4 +1,4 @@
-"""The command line: ``lightmill serve | pipelines | doctor | bench``."""
+"""The command line: ``lightmill serve | pipelines | models | doctor | bench``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from lightmill.config import Config, load_config
 from lightmill.errors import BenchError, ConfigError, LightmillError
 from lightmill.logs import configure_logging
 
+EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
@@ -51,9 +52,9 @@ def _load(config: Path | None, flags: dict[str, Any]) -> Config:
         raise  # unreachable; for the type checker
 
 
-def _give_up(error: LightmillError) -> None:
+def _give_up(error: LightmillError, code: int = EXIT_USAGE) -> None:
     typer.echo(f"lightmill: {error}", err=True)
-    raise typer.Exit(EXIT_USAGE)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -109,6 +110,61 @@ def pipelines(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     console.print(table)
     for failure in failed:
         typer.echo(f"plug-in {failure['plugin']} is skipped: {failure['error']}", err=True)
+
+
+models_app = typer.Typer(invoke_without_command=True)
+app.add_typer(
+    models_app, name="models", help="The files that pipelines fetch: list, fetch ID, rm ID."
+)
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="A pipeline's id.")]
+
+
+@models_app.callback()
+def models(context: typer.Context) -> None:
+    """Without a command, list them."""
+    if context.invoked_subcommand is None:
+        list_models()
+
+
+@models_app.command("list")
+def list_models(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List every file, its licence and whether it is here."""
+    from lightmill.models import describe, open_models, table  # noqa: PLC0415  torch loads slowly
+
+    described = describe(open_models(_load(config, {})))
+    if as_json:
+        typer.echo(json.dumps(described, indent=2))
+    else:
+        console.print(table(described))
+        console.print(f"in {described['dir']}")
+
+
+@models_app.command("fetch")
+def fetch_models(pipeline: IdArgument, config: ConfigOption = None) -> None:
+    """Fetch what a pipeline needs; what an earlier try left is gone on with."""
+    from lightmill.models import fetch, open_models  # noqa: PLC0415  torch loads slowly
+
+    try:
+        files = fetch(open_models(_load(config, {})), pipeline, console)
+    except LightmillError as error:
+        _give_up(error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command goes on", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    else:
+        for name, path in files.items():
+            typer.echo(f"{name}: {path}")
+
+
+@models_app.command("rm")
+def remove_models(pipeline: IdArgument, config: ConfigOption = None) -> None:
+    """Delete a pipeline's files; those that others share are fetched again when they need them."""
+    from lightmill.models import open_models, remove  # noqa: PLC0415  torch loads slowly
+
+    try:
+        remove(open_models(_load(config, {})), pipeline)
+    except LightmillError as error:
+        _give_up(error, EXIT_FAILED)
 
 
 @app.command()

@@ -132,6 +132,16 @@ class InferenceConfig(_Section):
     max_failures: PositiveInt = 10
 
 
+class ArtifactsConfig(_Section):
+    """Where files that pipelines need are kept, and how they are fetched."""
+
+    dir: str = ""
+    offline: bool = False
+    stall_timeout_s: PositiveSeconds = 30.0
+    package_timeout_s: PositiveSeconds = 1800.0
+    min_free_bytes: int = Field(default=268_435_456, ge=0)
+
+
 class PluginsConfig(_Section):
     """Which plug-ins are loaded."""
 
@@ -160,6 +170,7 @@ class Config(BaseSettings):
     rtc: RtcConfig = Field(default_factory=RtcConfig)
     media: MediaConfig = Field(default_factory=MediaConfig)
     inference: InferenceConfig = Field(default_factory=InferenceConfig)
+    artifacts: ArtifactsConfig = Field(default_factory=ArtifactsConfig)
     plugins: PluginsConfig = Field(default_factory=PluginsConfig)
     log: LogConfig = Field(default_factory=LogConfig)
 

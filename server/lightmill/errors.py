@@ -18,6 +18,11 @@
     ├── Unavailable             it cannot be done now; ``retry_after_s`` says when to try again
     │   ├── LimitReached        a configured limit is reached
     │   └── WorkerDied          the worker process that should have answered is gone
+    ├── ArtifactError           a file that a pipeline needs is not here; the message says where it belongs
+    │   ├── ArtifactUnreachable its source does not answer, or the server is offline (also Unavailable)
+    │   ├── ArtifactCorrupt     its source sends something else than what was declared
+    │   ├── CacheFull           the cache directory's disk has no room for it
+    │   └── CacheUnwritable     the cache directory cannot be written
     ├── PipelineFailed          a pipeline raised while loading or running
     ├── BenchError              a load run cannot start, or the server under test let it down
     ├── MediaError              a codec refused its input
@@ -145,6 +150,36 @@ class WorkerDied(Unavailable):
     """The worker process that should have answered ended; a replacement is being started."""
 
     code = "worker_died"
+
+
+class ArtifactError(LightmillError):
+    """A file that a pipeline needs is not here; the message says where it belongs."""
+
+    code = "artifact"
+
+
+class ArtifactUnreachable(ArtifactError, Unavailable):
+    """The file is not here, and its source does not answer or the server is offline."""
+
+    code = "artifact_unreachable"
+
+
+class ArtifactCorrupt(ArtifactError):
+    """What its source sends, or what lies in its place, is not the file that was declared."""
+
+    code = "artifact_corrupt"
+
+
+class CacheFull(ArtifactError):
+    """The disk of the cache directory has no room for the file."""
+
+    code = "cache_full"
+
+
+class CacheUnwritable(ArtifactError):
+    """The cache directory cannot be made or written."""
+
+    code = "cache_unwritable"
 
 
 class PipelineFailed(LightmillError):

@@ -58,6 +58,11 @@ class Pipeline(ABC):
         """
         return None
 
+    @classmethod
+    def warm_up(cls, components: object | None, device: torch.device) -> None:
+        """Make the first chunk as quick as the others; called once after `load_components`."""
+        return
+
     def prepare(self, **kwargs: Any) -> Requirements | None:
         """Say what the next chunk takes; called before each with all settings.
 

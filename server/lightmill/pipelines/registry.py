@@ -12,6 +12,7 @@ import pluggy
 from lightmill import gpu, hookspecs
 from lightmill.errors import PipelineNotFound, PipelineUnavailable
 from lightmill.pipelines import effects, neural, passthrough, testcard
+from lightmill.pipelines.artifacts import Artifact
 from lightmill.pipelines.config import CONTROLS_FIELD, BasePipelineConfig
 from lightmill.pipelines.contract import Pipeline
 
@@ -105,6 +106,10 @@ class PipelineRegistry:
 
     def entries(self) -> list[PipelineEntry]:
         return list(self._entries.values())
+
+    def artifacts(self) -> list[Artifact]:
+        """All files that any pipeline declares."""
+        return [artifact for entry in self.entries() for artifact in entry.config.artifacts]
 
     def entry(self, pipeline_id: str) -> PipelineEntry:
         """Look up by id. Raises `PipelineNotFound`, which lists the ids."""

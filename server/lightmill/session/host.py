@@ -155,6 +155,29 @@ class SessionHost(Protocol):
         """Subscribe to a session, from its present state to its end; the caller closes it."""
         ...
 
+    async def artifacts(self, pipeline: str) -> list[dict[str, Any]]:
+        """ARTIFACT of ``docs/protocol.md`` for each that the pipeline declares.
+
+        Raises:
+            PipelineNotFound: there is no such pipeline.
+
+        """
+        ...
+
+    async def fetch_artifacts(self, pipeline: str) -> list[dict[str, Any]]:
+        """Begin to fetch what is missing; answers at once, like `artifacts`."""
+        ...
+
+    async def remove_artifacts(self, pipeline: str) -> None:
+        """Delete the pipeline's files.
+
+        Raises:
+            Conflict: one is being downloaded.
+            CacheUnwritable: one cannot be deleted.
+
+        """
+        ...
+
     def catalogue(self) -> Catalogue: ...
 
     def ice_servers(self) -> list[dict[str, Any]]:

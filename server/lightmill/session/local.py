@@ -20,9 +20,11 @@ from lightmill.errors import (
     SessionExists,
     SessionNotFound,
 )
+from lightmill.inference.artifacts.store import ArtifactStore
 from lightmill.inference.components import ComponentStore
 from lightmill.inference.executors import DeviceExecutors, resolve_device
 from lightmill.media.threads import CodecThreads
+from lightmill.pipelines.config import BasePipelineConfig
 from lightmill.pipelines.registry import PipelineRegistry
 from lightmill.session.events import EventHub, EventStream
 from lightmill.session.host import (
@@ -68,12 +70,13 @@ class LocalSessionHost:
         index: int = 0,
     ) -> None:
         executors = DeviceExecutors(config.inference.cpu_threads)
+        self._artifacts = ArtifactStore(config.artifacts, registry.artifacts)
         self._config = config
         self._services = Services(
             config=config,
             registry=registry,
             executors=executors,
-            components=ComponentStore(executors),
+            components=ComponentStore(executors, self._artifacts),
             codecs=CodecThreads(config.media.codec_threads),
             device=resolve_device(config.inference.device),
             udp=UdpMux(config.rtc, index),
@@ -243,6 +246,19 @@ class LocalSessionHost:
         pipelines = [entry.describe() for entry in self._services.registry.entries()]
         return Catalogue(pipelines, self._failed_plugins)
 
+    async def artifacts(self, pipeline: str) -> list[dict[str, Any]]:
+        return await self._artifacts.describe(self._config_class(pipeline))
+
+    async def fetch_artifacts(self, pipeline: str) -> list[dict[str, Any]]:
+        self._artifacts.fetch_ahead(self._config_class(pipeline))
+        return await self.artifacts(pipeline)
+
+    async def remove_artifacts(self, pipeline: str) -> None:
+        await self._artifacts.remove(self._config_class(pipeline))
+
+    def _config_class(self, pipeline: str) -> type[BasePipelineConfig]:
+        return self._services.registry.entry(pipeline).config
+
     def ice_servers(self) -> list[dict[str, Any]]:
         return ice_servers_json(self._config.rtc)
 
@@ -262,6 +278,7 @@ class LocalSessionHost:
             *(self._end(session, "the server stops") for session in list(self._sessions.values()))
         )
         await asyncio.gather(*self._ending)
+        await self._artifacts.aclose()
         self._services.udp.close()
         await self._services.executors.aclose()
         await asyncio.to_thread(self._services.codecs.close)

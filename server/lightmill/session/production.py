@@ -22,6 +22,7 @@ from lightmill.media.frames import MediaFrame
 from lightmill.media.playout import Playout
 from lightmill.pipelines.config import BasePipelineConfig
 from lightmill.pipelines.contract import Pipeline
+from lightmill.session.loading import Loading
 from lightmill.session.services import Services
 
 
@@ -46,6 +47,7 @@ class Production:
         self, name: str, services: Services, playout: Playout, on_change: Callable[[], None]
     ) -> None:
         self.controls = ControlState()
+        self.loading = Loading(on_change)
         self.error: str | None = None
         self._name = name
         self._services = services
@@ -117,7 +119,8 @@ class Production:
         """Load the choice beside what runs, then swap between two chunks.
 
         Raises:
-            PipelineFailed: loading it raised; what ran goes on.
+            PipelineFailed, ArtifactError: it did not load; what ran goes on.
+            Closed: the session ended meanwhile.
 
         """
         async with self._lock:
@@ -139,7 +142,12 @@ class Production:
         services, limits = self._services, self._services.config
         try:
             config = plan.config(**plan.values)
-            lease = await services.components.acquire(plan.pipeline, config, services.device)
+            lease = await self.loading.run(
+                plan.config.pipeline_id,
+                lambda tell: services.components.acquire(
+                    plan.pipeline, config, services.device, tell
+                ),
+            )
             try:
                 stage = await services.executors.run(
                     services.device,
@@ -220,6 +228,7 @@ class Production:
     async def aclose(self) -> None:
         """Stop computing. Idempotent."""
         self._closed = True
+        self.loading.cancel()
         async with self._lock:
             runner, self._runner = self._runner, None
             if runner is not None:

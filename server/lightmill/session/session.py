@@ -240,7 +240,7 @@ class Session:
     def _card(self) -> tuple[str, list[str]] | None:
         """Title and lines to show while there is no picture."""
         cards = {
-            "loading": ("Loading", "The pipeline is being loaded."),
+            "loading": ("Loading", self.production.loading.line),
             "waiting": ("Waiting for the publisher", "The picture starts by itself."),
             "grace": ("The publisher left", "Its return is awaited."),
             "failed": ("The pipeline failed", self.production.error or ""),
@@ -260,6 +260,7 @@ class Session:
             "settings": self.production.settings_json(),
             "revision": self.production.revision,
             "codec": self.codec,
+            "loading": self.production.loading.to_json(),
             "error": self.production.error,
             "warnings": [],
             "publisher": publisher

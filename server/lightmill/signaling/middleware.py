@@ -22,6 +22,9 @@ STATUS: tuple[tuple[type[errors.LightmillError], int], ...] = (
     (errors.NotFound, 404),
     (errors.Conflict, 409),
     (errors.Unavailable, 503),
+    (errors.ArtifactCorrupt, 502),
+    (errors.CacheFull, 507),
+    (errors.CacheUnwritable, 507),
     (errors.PipelineFailed, 500),
     (errors.Closed, 409),
 )

@@ -140,12 +140,16 @@ class WorkerSessionHost:
 
     async def sessions(self) -> list[dict[str, Any]]:
         """All workers' sessions; a worker that dies meanwhile has none."""
+        return [session for found in await self._ask_all("sessions") for session in found]
+
+    async def _ask_all(self, method: str, **arguments: Any) -> list[Any]:
+        """What every worker that is there answers; one that dies meanwhile answers nothing."""
         ready = [slot.index for slot in self._pool.slots if slot.process is not None]
-        asked = [self._pool.call(index, "sessions", QUICK_S) for index in ready]
-        found: list[dict[str, Any]] = []
+        asked = [self._pool.call(index, method, QUICK_S, **arguments) for index in ready]
+        found: list[Any] = []
         for reply in await asyncio.gather(*asked, return_exceptions=True):
             if isinstance(reply, Frame):
-                found += reply.message["ok"]
+                found.append(reply.message["ok"])
             elif not isinstance(reply, WorkerDied):
                 raise reply
         return found
@@ -190,6 +194,24 @@ class WorkerSessionHost:
         with suppress(SessionNotFound):
             self._pool.tell(self._tables.worker_of(name), "unwatch", name=name)
 
+    async def artifacts(self, pipeline: str) -> list[dict[str, Any]]:
+        """The disk is the same for all; the worker that downloads an artifact knows its progress."""
+        self.catalogue().pipeline(pipeline)
+        told = await self._ask_all("artifacts", pipeline=pipeline)
+        if not told:
+            raise Unavailable("no worker is ready; they are being started", RETRY_AFTER_S)
+        return [max(same, key=_telling) for same in zip(*told, strict=True)]
+
+    async def fetch_artifacts(self, pipeline: str) -> list[dict[str, Any]]:
+        self.catalogue().pipeline(pipeline)
+        await self._pool.call(self._choose(), "fetch_artifacts", QUICK_S, pipeline=pipeline)
+        return await self.artifacts(pipeline)
+
+    async def remove_artifacts(self, pipeline: str) -> None:
+        """Ask each worker, because only the one that downloads can say that it does."""
+        self.catalogue().pipeline(pipeline)
+        await self._ask_all("remove_artifacts", pipeline=pipeline)
+
     def catalogue(self) -> Catalogue:
         return self._pool.catalogue
 
@@ -221,3 +243,8 @@ class WorkerSessionHost:
 
     async def aclose(self) -> None:
         await self._pool.aclose()
+
+
+def _telling(artifact: dict[str, Any]) -> tuple[bool, bool]:
+    """How much a worker knows of an artifact besides what lies on the disk."""
+    return artifact["progress"] is not None, artifact["error"] is not None

@@ -76,6 +76,9 @@ class WorkerService:
             "update_settings": host.update_settings,
             "snapshot": host.snapshot,
             "end_session": host.end_session,
+            "artifacts": host.artifacts,
+            "fetch_artifacts": host.fetch_artifacts,
+            "remove_artifacts": host.remove_artifacts,
             "watch": self._watch,
         }
 
