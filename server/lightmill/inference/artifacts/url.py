@@ -133,7 +133,11 @@ class _Redirects(HTTPRedirectHandler):
     def redirect_request(  # the signature is urllib's
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> Request | None:
-        refuse_address(newurl, req.full_url)
+        try:
+            refuse_address(newurl, req.full_url)
+        except ValueError:
+            fp.close()
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
