@@ -8,7 +8,7 @@ import random
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -26,7 +26,7 @@ def needing(*needed: Artifact, pipeline: str = "thinker") -> type[BasePipelineCo
 
     class Config(BasePipelineConfig):
         pipeline_id = pipeline
-        artifacts = list(needed)
+        artifacts: ClassVar[list[Artifact]] = list(needed)
 
     return Config
 
@@ -72,7 +72,9 @@ def mount(tmp_path: Path) -> Iterator[Callable[..., Path]]:
         if os.geteuid() != 0:
             pytest.skip("mounting a tmpfs needs root")
         made = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place],
+            capture_output=True,
+            check=False,
         )
         if made.returncode != 0:
             pytest.skip(f"no tmpfs can be mounted here: {made.stderr.decode().strip()}")

@@ -45,6 +45,10 @@ def wish_of(weights, cache):
     return json.dumps({name: getattr(weights, name) for name in fields} | {"dir": str(cache)})
 
 
+def remount(place, mode):
+    subprocess.run(["mount", "-o", f"remount,{mode}", place], check=True)
+
+
 async def until(condition):
     async with asyncio.timeout(20):
         while not condition():
@@ -132,7 +136,7 @@ async def test_offline_names_the_file_its_place_and_the_remedy(weights, open_sto
         assert told in message
     path.parent.mkdir(parents=True)
     path.write_bytes(CONTENT[:-1] + b"?")
-    with pytest.raises(ArtifactCorrupt, match="artifacts.offline forbids"):
+    with pytest.raises(ArtifactCorrupt, match=r"artifacts\.offline forbids"):
         await store.fetch(needing(weights))
     path.write_bytes(CONTENT)
     assert (await store.describe(needing(weights)))[0]["state"] == "unchecked"
@@ -170,15 +174,15 @@ async def test_room_is_kept_free(origin, weights, open_store):
 
 async def test_a_read_only_cache_serves_what_it_has(weights, open_store, mount):
     place = mount("size=4m")
+    remount(place, "ro")
     with pytest.raises(CacheUnwritable) as refused:
-        subprocess.run(["mount", "-o", "remount,ro", place], check=True)
         await open_store(dir=str(place)).fetch(needing(weights))
     assert "Read-only file system" in str(refused.value) and "artifacts.dir" in str(refused.value)
-    subprocess.run(["mount", "-o", "remount,rw", place], check=True)
+    remount(place, "rw")
     path = path_of(weights, place)
     path.parent.mkdir(parents=True)
     path.write_bytes(CONTENT)
-    subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+    remount(place, "ro")
     store = open_store(dir=str(place))
     assert (await store.fetch(needing(weights)))["weights.bin"] == path
     assert (await store.describe(needing(weights)))[0]["state"] == "present"
