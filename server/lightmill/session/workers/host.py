@@ -208,9 +208,8 @@ class WorkerSessionHost:
         return await self.artifacts(pipeline)
 
     async def remove_artifacts(self, pipeline: str) -> None:
-        """Ask each worker, because only the one that downloads can say that it does."""
         self.catalogue().pipeline(pipeline)
-        await self._ask_all("remove_artifacts", pipeline=pipeline)
+        await self._pool.call(self._choose(), "remove_artifacts", QUICK_S, pipeline=pipeline)
 
     def catalogue(self) -> Catalogue:
         return self._pool.catalogue
