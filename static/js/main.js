@@ -1,21 +1,25 @@
 /** The page: wires sources, pipelines, settings and the connection. */
 import { adoptToken, ApiError, getJson } from "./client/api.js";
-import { workerEvents } from "./client/events.js";
+import { SessionEvents, workerEvents } from "./client/events.js";
 import { Latest } from "./client/latest.js";
 import { Peer } from "./client/peer.js";
 import { Revival } from "./client/revival.js";
 import "./components/control-pad.js";
+import { LoadingBar } from "./components/loading-bar.js";
 import { SettingsForm } from "./components/settings-form.js";
 import { soundButton } from "./sound.js";
 import { cameras, openMicrophone, openSource, SourceError } from "./sources.js";
 import { strings } from "./strings.js";
 import { renderState } from "./state-line.js";
 
+/** What an offer takes when nothing need be loaded; only after that is it worth asking. */
+const PATIENCE_MS = 500;
 const RECONNECT_MS = [500, 1000, 2000, 5000];
 
 const element = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 const showSound = soundButton(element("sound"), element("output"));
 const form = /** @type {SettingsForm} */ (element("settings"));
+const loading = /** @type {LoadingBar} */ (element("loading"));
 
 /** @type {Record<string, any>} */
 const pipelines = {};
@@ -104,6 +108,7 @@ async function switchTo(wish) {
 function follow(session) {
   renderState(element("state"), session);
   showSound(session);
+  loading.show(session.loading);
   document.body.dataset.state = session.state;
   const { pipeline, mode } = session;
   if (pipeline && pipeline !== element("pipeline").value) {
@@ -153,15 +158,15 @@ async function connect(settings) {
   });
   await opened.sendTrack(source?.track ?? null);
   await opened.sendSound(microphone ?? source?.sound ?? null);
-  const session = element("session").value.trim();
+  const session = element("session").value.trim() || `session-${crypto.getRandomValues(new Uint32Array(1))[0].toString(16)}`;
   const codec = element("codec").value;
-  await opened.offer({
-    ...(session ? { session } : {}),
+  await whileLoading(session, opened.offer({
+    session,
     ...(codec ? { codec } : {}),
     pipeline: element("pipeline").value,
     mode: element("mode").value,
     settings,
-  });
+  }));
   void listen(opened);
   element("session").value = opened.session;
   const link = element("watch-link");
@@ -169,6 +174,23 @@ async function connect(settings) {
   link.hidden = false;
   attempt = 0;
   showLive(true);
+}
+
+/** Show how far the session's pipeline is while the offer waits for it. @param {string} session @param {Promise<void>} offer */
+async function whileLoading(session, offer) {
+  const opening = { close: () => {} };
+  const timer = setTimeout(() => {
+    const events = new SessionEvents(session, { opening: true });
+    opening.close = () => events.close();
+    events.addEventListener("state", (event) => loading.show(/** @type {CustomEvent} */ (event).detail.loading));
+  }, PATIENCE_MS);
+  try {
+    await offer;
+  } finally {
+    clearTimeout(timer);
+    opening.close();
+    loading.show(null);
+  }
 }
 
 /** Hear of the session's end even when its process dies and cannot say goodbye. @param {Peer} opened */

@@ -20,6 +20,9 @@ export const strings = {
   noFile: "Choose a video file first.",
   screenRefused: "Nothing was shared. Press Start again and choose what to share.",
   ended: (/** @type {string} */ reason) => `The session ended: ${reason}.`,
+  phases: /** @type {Record<string, string>} */ ({
+    download: "Fetching", load: "Loading", warm_up: "Warming up",
+  }),
   states: /** @type {Record<string, string>} */ ({
     loading: "Loading", waiting: "Waiting for video", live: "Live", paused: "Paused",
     grace: "Publisher left", failed: "Failed",
