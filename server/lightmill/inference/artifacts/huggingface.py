@@ -55,9 +55,11 @@ def fetch(files: Sequence[CachedFile], job: Job) -> dict[Path, ArtifactError]:
     return {}
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+def _first_line(error: BaseException) -> str:
+    """What happened, rather than what the library then looked for in a cache of its own."""
+    cause = error.__cause__ or error
+    lines = str(cause).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(cause).__name__
 
 
 def _bar(file: CachedFile, job: Job) -> type[Any]:  # Any: tqdm has no types
