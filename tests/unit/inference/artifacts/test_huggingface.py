@@ -70,6 +70,17 @@ async def test_a_file_of_a_revision_is_fetched_broken_off_and_gone_on_with(
     assert str(found["unet/weights.bin"]) == path
 
 
+async def test_what_is_unfinished_is_partial_and_can_be_removed(open_store, cache):
+    path = cache / "huggingface/acme/tiny" / COMMIT / ".cache/huggingface/download/x.incomplete"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half")
+    store = open_store()
+    assert (await store.describe(needing(MODEL)))[0]["state"] == "partial"
+    await store.remove(needing(MODEL))
+    assert not path.exists()
+    assert (await store.describe(needing(MODEL)))[0]["state"] == "missing"
+
+
 async def test_a_refusal_is_told(origin, cache):
     origin.status = 404
     told = await fetch(origin, cache)
