@@ -1,5 +1,5 @@
 /** The page: wires sources, pipelines, settings and the connection. */
-import { adoptToken, ApiError, getJson } from "./client/api.js";
+import { adoptToken, ApiError, getJson, request } from "./client/api.js";
 import { SessionEvents, workerEvents } from "./client/events.js";
 import { Latest } from "./client/latest.js";
 import { Peer } from "./client/peer.js";
@@ -34,6 +34,8 @@ let microphone = null;
 let attempt = 0;
 let wanted = false;
 const revival = new Revival();
+/** @type {(() => void)|null} Ends a session that is still being opened. */
+let abandon = null;
 
 const sender = new Latest(async (settings) => {
   try {
@@ -182,13 +184,20 @@ async function whileLoading(session, offer) {
   const timer = setTimeout(() => {
     const events = new SessionEvents(session, { opening: true });
     opening.close = () => events.close();
-    events.addEventListener("state", (event) => loading.show(/** @type {CustomEvent} */ (event).detail.loading));
+    events.addEventListener("state", (event) => {
+      const opened = /** @type {CustomEvent} */ (event).detail;
+      loading.show(opened.loading);
+      if (opened.state !== "loading" || abandon) return;
+      abandon = () => void request(`/sessions/${encodeURIComponent(session)}`, { method: "DELETE" }).catch(report);
+      element("stop").disabled = false;
+    });
   }, PATIENCE_MS);
   try {
     await offer;
   } finally {
     clearTimeout(timer);
     opening.close();
+    abandon = null;
     loading.show(null);
   }
 }
@@ -238,6 +247,7 @@ async function reconnect(lost, why = strings.lost) {
 }
 
 function stop() {
+  abandon?.();
   wanted = false;
   peer?.close();
   events?.close();

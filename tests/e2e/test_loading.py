@@ -72,7 +72,11 @@ async def test_a_bar_while_files_are_fetched_and_a_message_when_they_are_not(
     bar = page.locator("#loading progress")
     share = await bar.evaluate("(bar) => bar.value / bar.max")
     assert 0.25 <= share < 0.95
+    await page.click("#stop")
+    await expect(page.locator("#messages")).to_contain_text("was ended", timeout=20_000)
+    await expect(page.locator("#loading")).to_be_hidden()
+    await expect(page.locator("#stop")).to_be_disabled()
     origin.released.set()
-    await expect(page.locator("#loading")).to_be_hidden(timeout=20_000)
+    await page.click("#start")
     await expect(page.locator("#state")).to_contain_text("Live", timeout=20_000)
     await context.close()
