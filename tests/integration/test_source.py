@@ -304,9 +304,7 @@ async def test_the_operators_source_is_there_from_the_start(server, folder):
 
 
 async def test_with_workers_too(server, folder):
-    http = await server(
-        sources={"dir": str(folder)}, server={"workers": 1}, rtc={"udp_port": 0}
-    )
+    http = await server(sources={"dir": str(folder)}, server={"workers": 1}, rtc={"udp_port": 0})
     source = {"url": "clip.mp4", "loop": True}
     reply = await http.post("/sessions", json={"name": "tv", "source": source})
     assert reply.status == 201, await reply.text()
