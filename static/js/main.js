@@ -33,7 +33,7 @@ const revival = new Revival();
 
 const sender = new Latest(async (settings) => {
   try {
-    const reply = await peer?.control.ask({ type: "settings", settings });
+    const reply = await (source?.remote ?? peer?.control)?.ask({ type: "settings", settings });
     if (reply) form.confirm(reply.settings);
   } catch (error) {
     report(error);
@@ -92,7 +92,7 @@ function showForm() {
 async function switchTo(wish) {
   if (!peer) return;
   try {
-    const reply = await peer.control.ask({ type: "session", ...wish });
+    const reply = await (source?.remote ?? peer.control).ask({ type: "session", ...wish });
     follow(reply.session);
     say("");
   } catch (error) {
@@ -115,7 +115,8 @@ function follow(session) {
     showForm();
   }
   form.confirm(session.settings);
-  if (session.error) say(session.error, "error");
+  const trouble = session.error ?? (source?.remote && session.publisher?.error);
+  if (trouble) say(trouble, "error");
 }
 
 async function start() {
@@ -123,7 +124,12 @@ async function start() {
   element("start").disabled = true;
   say(strings.connecting);
   try {
-    const choice = { device: element("camera").value, file: element("file").files[0] ?? null };
+    const choice = {
+      device: element("camera").value,
+      file: element("file").files[0] ?? null,
+      url: element("url").value.trim(),
+      loop: element("loop").checked,
+    };
     source = await openSource(element("source").value, choice);
     if (element("source").value === "camera" && element("microphone").checked) microphone = await openMicrophone();
     showPreview(source.stream);
@@ -137,7 +143,8 @@ async function start() {
 
 /** @param {Record<string, any>} settings */
 async function connect(settings) {
-  const opened = await Peer.create("sendrecv");
+  const remote = source?.remote;
+  const opened = await Peer.create(remote ? "recvonly" : "sendrecv");
   peer = opened;
   opened.addEventListener("video", (event) => {
     element("output").srcObject = /** @type {CustomEvent} */ (event).detail;
@@ -155,13 +162,14 @@ async function connect(settings) {
   await opened.sendSound(microphone ?? source?.sound ?? null);
   const session = element("session").value.trim();
   const codec = element("codec").value;
-  await opened.offer({
+  const wishes = {
     ...(session ? { session } : {}),
     ...(codec ? { codec } : {}),
     pipeline: element("pipeline").value,
     mode: element("mode").value,
     settings,
-  });
+  };
+  await (remote ? opened.watch(await remote.start(wishes)) : opened.offer(wishes));
   void listen(opened);
   element("session").value = opened.session;
   const link = element("watch-link");
@@ -264,6 +272,7 @@ async function showSourceOptions() {
   const kind = element("source").value;
   element("camera-row").hidden = element("microphone-row").hidden = kind !== "camera";
   element("file-row").hidden = kind !== "file";
+  element("url-row").hidden = element("loop-row").hidden = kind !== "url";
   if (kind !== "camera") return;
   const found = await cameras();
   const options = found.map((device, index) => new Option(device.label || `Camera ${index + 1}`, device.deviceId));
