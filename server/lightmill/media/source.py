@@ -10,13 +10,14 @@ from time import monotonic
 from typing import Any, Protocol, cast
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
 from av.video.reformatter import VideoReformatter
 
 from lightmill.media.inputs import InputLimits, SourceKind, SourceRefused, explain, open_input
 from lightmill.media.interrupt import Interrupt
-from lightmill.media.planar import PLANAR_FORMATS
+from lightmill.media.planar import PLANAR_FORMATS, rows_of
 from lightmill.media.source_sound import SourceSound
 from lightmill.media.timeline import Timeline
 
@@ -246,7 +247,7 @@ class SourceReader:
 
 
 class Planar:
-    """Makes pictures what the session takes: 4:2:0, 8 bits, even sizes."""
+    """Makes pictures what the session takes: upright, 4:2:0, 8 bits, even sizes."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
@@ -254,9 +255,24 @@ class Planar:
     def convert(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Return it as yuv420p; the frame itself when it is planar 4:2:0 of even size already."""
         width, height = max(2, frame.width & ~1), max(2, frame.height & ~1)
-        if frame.format.name in PLANAR_FORMATS and (width, height) == (frame.width, frame.height):
-            return frame
-        return self._reformatter.reformat(frame, width, height, "yuv420p", threads=1)
+        planar = frame.format.name in PLANAR_FORMATS
+        turns = frame.rotation // 90 % 4
+        if not planar or (width, height) != (frame.width, frame.height):
+            even = self._reformatter.reformat(frame, width, height, "yuv420p", threads=1)
+        else:
+            even = frame
+        return turned(even, turns) if turns else even
+
+
+def turned(frame: av.VideoFrame, turns: int) -> av.VideoFrame:
+    """Turn a planar 4:2:0 picture of even size by ``turns`` right angles, counterclockwise."""
+    size = (frame.height, frame.width) if turns % 2 else (frame.width, frame.height)
+    result = av.VideoFrame(*size, frame.format.name)
+    for source, target in zip(frame.planes, result.planes, strict=True):
+        rows = rows_of(source)[:, : source.width]
+        rows_of(target)[:, : target.width] = np.rot90(rows, turns)
+    result.colorspace, result.color_range = frame.colorspace, frame.color_range
+    return result
 
 
 def retry_after_s(n_failures: int, most_s: float) -> float:

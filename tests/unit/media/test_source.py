@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from itertools import pairwise
 from time import monotonic
 
 import av
+import imageio_ffmpeg
 import pytest
 
 from lightmill.media.inputs import InputLimits, SourceKind
@@ -139,6 +141,21 @@ def test_pictures_become_planar_and_even(size, pixels, same):
     planar = Planar().convert(frame)
     assert (planar is frame) is same
     assert (planar.format.name, planar.width, planar.height) == ("yuv420p", 32, 16)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("angle", [90, 180, 270])
+def test_a_clip_from_a_phone_stands_upright(tmp_path, angle):
+    write_clip(tmp_path / "clip.mp4", 3)
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-y"]
+    phone, upright = tmp_path / "phone.mp4", tmp_path / "upright.y4m"
+    turn = ["-display_rotation", str(angle), "-i", str(tmp_path / "clip.mp4"), "-c", "copy"]
+    subprocess.run([*ffmpeg, *turn, str(phone)], check=True)
+    subprocess.run([*ffmpeg, "-i", str(phone), str(upright)], check=True)  # ffmpeg turns it
+    with av.open(str(phone)) as ours, av.open(str(upright)) as theirs:
+        picture = Planar().convert(next(ours.decode(video=0)))
+        expected = next(theirs.decode(video=0))
+    assert (picture.to_ndarray() == expected.to_ndarray()).all()
 
 
 def test_attempts_become_rarer_up_to_a_limit():
