@@ -254,6 +254,26 @@ async def test_a_server_that_hangs_holds_nothing_up(server):
         assert not source_threads()
 
 
+async def test_a_server_that_hangs_is_called_silent_and_tried_again(server):
+    n_asked = 0
+
+    async def silent(request: web.Request) -> web.Response:
+        nonlocal n_asked
+        n_asked += 1
+        await asyncio.sleep(3600)
+        raise web.HTTPNoContent
+
+    async with web_server(silent) as url:
+        http = await server(sources={"open_timeout_s": 0.2, "reconnect_max_s": 0.5})
+        await http.post("/sessions", json={"name": "tv", "source": {"url": f"{url}/x.mp4"}})
+        session = await session_until(http, "tv", is_in("reconnecting"))
+        assert session["publisher"]["error"] == "it does not answer in time"
+        async with asyncio.timeout(30):
+            while n_asked < 3:
+                await asyncio.sleep(0.05)
+        await http.delete("/sessions/tv")
+
+
 async def test_a_playlist_from_the_network_does_not_read_this_disk(server, folder):
     asked = []
 

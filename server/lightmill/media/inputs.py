@@ -18,7 +18,7 @@ from av.error import (
     ProtocolNotFoundError,
 )
 
-from lightmill.errors import MediaError
+from lightmill.errors import SourceRefused
 
 DECODER_THREADS = 1
 """Frame threads add a frame of delay each, and the sessions share the cores already."""
@@ -59,10 +59,6 @@ class InputLimits:
     open_timeout_s: float
     read_timeout_s: float
     max_pixels: int
-
-
-class SourceRefused(MediaError):
-    """The source cannot be shown, and trying again would not help."""
 
 
 def open_input(

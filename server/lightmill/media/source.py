@@ -15,7 +15,8 @@ from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
 from av.video.reformatter import VideoReformatter
 
-from lightmill.media.inputs import InputLimits, SourceKind, SourceRefused, explain, open_input
+from lightmill.errors import SourceRefused
+from lightmill.media.inputs import InputLimits, SourceKind, explain, open_input
 from lightmill.media.interrupt import Interrupt
 from lightmill.media.planar import PLANAR_FORMATS, rows_of
 from lightmill.media.source_sound import SourceSound

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from lightmill.errors import LimitReached, NotFound, PeerNotFound, PublisherPresent
 from lightmill.media.frames import MediaFrame
@@ -20,7 +20,7 @@ from lightmill.session.peer import Peer
 from lightmill.session.preview import Previews
 from lightmill.session.production import Production
 from lightmill.session.services import Services
-from lightmill.session.source import SourcePublisher
+from lightmill.session.source import Publisher, SourcePublisher
 
 logger = logging.getLogger(__name__)
 
@@ -28,22 +28,6 @@ STALLED_AFTER_S = 2.0
 """Without a frame for this long a publisher counts as silent."""
 FAREWELL_S = 0.05
 """Time for the last message on the control channels to leave."""
-
-
-class Publisher(Protocol):
-    """Who sends: a `Peer`, or a `SourcePublisher`."""
-
-    id: str
-    codec: str | None
-
-    @property
-    def state(self) -> str: ...
-
-    def describe(self) -> dict[str, Any]: ...
-
-    def push(self, message: dict[str, Any]) -> None: ...
-
-    async def aclose(self, reason: str) -> None: ...
 
 
 class Session:

@@ -27,6 +27,22 @@ OPUS_PAYLOAD_TYPE = 111
 """Any dynamic one; nobody reads it."""
 
 
+class Publisher(Protocol):
+    """Who sends: a `Peer`, or a `SourcePublisher`."""
+
+    id: str
+    codec: str | None
+
+    @property
+    def state(self) -> str: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+    def push(self, message: dict[str, Any]) -> None: ...
+
+    async def aclose(self, reason: str) -> None: ...
+
+
 class SourceOwner(Protocol):
     """What a source needs of its session."""
 

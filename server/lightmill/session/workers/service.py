@@ -136,8 +136,8 @@ class WorkerService:
         return asdict(await self._host.connect(PeerRequest(**request)))
 
     async def _create_session(self, request: dict[str, Any]) -> dict[str, Any]:
-        if request["source"] is not None:
-            request["source"] = SourceRequest(**request["source"])
+        if source := request.get("source"):
+            request["source"] = SourceRequest(**source)
         return await self._host.create_session(SessionRequest(**request))
 
     async def _preview(self, name: str, request: dict[str, Any], after: int) -> PreviewPicture:
