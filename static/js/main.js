@@ -39,7 +39,7 @@ let abandon = null;
 
 const sender = new Latest(async (settings) => {
   try {
-    const reply = await peer?.control.ask({ type: "settings", settings });
+    const reply = await (source?.remote ?? peer?.control)?.ask({ type: "settings", settings });
     if (reply) form.confirm(reply.settings);
   } catch (error) {
     report(error);
@@ -98,7 +98,7 @@ function showForm() {
 async function switchTo(wish) {
   if (!peer) return;
   try {
-    const reply = await peer.control.ask({ type: "session", ...wish });
+    const reply = await (source?.remote ?? peer.control).ask({ type: "session", ...wish });
     follow(reply.session);
     say("");
   } catch (error) {
@@ -122,7 +122,8 @@ function follow(session) {
     showForm();
   }
   form.confirm(session.settings);
-  if (session.error) say(session.error, "error");
+  const trouble = session.error ?? (source?.remote && session.publisher?.error);
+  if (trouble) say(trouble, "error");
 }
 
 async function start() {
@@ -130,7 +131,12 @@ async function start() {
   element("start").disabled = true;
   say(strings.connecting);
   try {
-    const choice = { device: element("camera").value, file: element("file").files[0] ?? null };
+    const choice = {
+      device: element("camera").value,
+      file: element("file").files[0] ?? null,
+      url: element("url").value.trim(),
+      loop: element("loop").checked,
+    };
     source = await openSource(element("source").value, choice);
     if (element("source").value === "camera" && element("microphone").checked) microphone = await openMicrophone();
     showPreview(source.stream);
@@ -144,7 +150,8 @@ async function start() {
 
 /** @param {Record<string, any>} settings */
 async function connect(settings) {
-  const opened = await Peer.create("sendrecv");
+  const remote = source?.remote;
+  const opened = await Peer.create(remote ? "recvonly" : "sendrecv");
   peer = opened;
   opened.addEventListener("video", (event) => {
     element("output").srcObject = /** @type {CustomEvent} */ (event).detail;
@@ -162,13 +169,15 @@ async function connect(settings) {
   await opened.sendSound(microphone ?? source?.sound ?? null);
   const session = element("session").value.trim() || `session-${crypto.getRandomValues(new Uint32Array(1))[0].toString(16)}`;
   const codec = element("codec").value;
-  await whileLoading(session, opened.offer({
+  const wishes = {
     session,
     ...(codec ? { codec } : {}),
     pipeline: element("pipeline").value,
     mode: element("mode").value,
     settings,
-  }));
+  };
+  const joining = remote ? remote.start(wishes).then((path) => opened.watch(path)) : opened.offer(wishes);
+  await whileLoading(session, joining);
   void listen(opened);
   element("session").value = opened.session;
   const link = element("watch-link");
@@ -296,6 +305,7 @@ async function showSourceOptions() {
   const kind = element("source").value;
   element("camera-row").hidden = element("microphone-row").hidden = kind !== "camera";
   element("file-row").hidden = kind !== "file";
+  element("url-row").hidden = element("loop-row").hidden = kind !== "url";
   if (kind !== "camera") return;
   const found = await cameras();
   const options = found.map((device, index) => new Option(device.label || `Camera ${index + 1}`, device.deviceId));

@@ -17,6 +17,7 @@ export const strings = {
   noMicrophone: "The microphone cannot be used. Allow it in the address bar, or go on without sound.",
   unmute: "Sound on",
   mute: "Sound off",
+  noUrl: "Enter the URL that the server shall read first.",
   noFile: "Choose a video file first.",
   screenRefused: "Nothing was shared. Press Start again and choose what to share.",
   ended: (/** @type {string} */ reason) => `The session ended: ${reason}.`,

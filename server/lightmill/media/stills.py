@@ -9,6 +9,8 @@ import av
 import numpy as np
 
 from lightmill.lettering import draw_text, text_size
+from lightmill.media.planar import reference
+from lightmill.media.scale import MIN_DIMENSION, Scaler
 
 BACKGROUND = (17, 24, 33)
 ACCENT = (94, 179, 166)
@@ -30,6 +32,14 @@ def encode_jpeg(frame: av.VideoFrame) -> bytes:
     picture.time_base = context.time_base
     packets = cast("list[Any]", [*context.encode(picture), *context.encode(None)])
     return b"".join(bytes(packet) for packet in packets)
+
+
+def encode_small_jpeg(frame: av.VideoFrame, width: int) -> bytes:
+    """Encode a copy that is at most ``width`` pixels wide, in the frame's shape."""
+    width = max(MIN_DIMENSION, min(width, frame.width) & ~1)
+    height = max(MIN_DIMENSION, round(frame.height * width / frame.width) & ~1)
+    small = Scaler().scale(frame, width, height)
+    return encode_jpeg(reference(small) if small is frame else small)
 
 
 def waiting_card(

@@ -19,7 +19,10 @@ from lightmill.session.host import (
     PeerAnswer,
     PeerRecord,
     PeerRequest,
+    PreviewPicture,
+    PreviewRequest,
     SessionRequest,
+    SourceRequest,
     generated_name,
     ice_servers_json,
 )
@@ -176,6 +179,18 @@ class WorkerSessionHost:
 
     async def snapshot(self, name: str) -> bytes:
         return (await self._ask(name, "snapshot", QUICK_S)).blob
+
+    async def preview(self, name: str, request: PreviewRequest, after: int) -> PreviewPicture:
+        wish = asdict(request)
+        frame = await self._ask(name, "preview", QUICK_S, request=wish, after=after)
+        return PreviewPicture(frame.message["ok"], frame.blob)
+
+    async def set_source(self, name: str, source: SourceRequest) -> dict[str, Any]:
+        frame = await self._ask(name, "set_source", QUICK_S, source=asdict(source))
+        return frame.message["ok"]
+
+    async def clear_source(self, name: str) -> None:
+        await self._ask(name, "clear_source", QUICK_S)
 
     async def end_session(self, name: str) -> None:
         await self._ask(name, "end_session", QUICK_S)
