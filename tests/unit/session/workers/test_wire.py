@@ -91,7 +91,7 @@ def test_every_error_arrives_as_itself(kind):
 
 
 def test_codes_are_unique_and_other_failures_are_no_lightmill_errors():
-    codes = [kind.code for kind in all_errors(errors.LightmillError)]
+    codes = [kind.code for kind in set(all_errors(errors.LightmillError))]
     assert len(set(codes)) == len(codes)
     fault = error_from_wire({"code": wire.INTERNAL, "message": "see the log"})
     assert isinstance(fault, RemoteFault) and str(fault) == "see the log"
