@@ -33,7 +33,7 @@ def run(arguments: Sequence[str], folder: Path, job: Job, watch: Callable[[str],
     process = subprocess.Popen(
         arguments,
         cwd=folder,
-        env=os.environ | {"TMPDIR": str(folder)},
+        env=os.environ | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
