@@ -13,6 +13,7 @@ from typing import Any
 from lightmill.errors import Closed, LightmillError
 from lightmill.session.events import EventStream
 from lightmill.session.host import PeerRequest, PeerRole, SessionHost, SessionRequest
+from lightmill.session.wish import ChainWish
 from lightmill.session.workers.wire import (
     INTERNAL,
     Frame,
@@ -72,7 +73,7 @@ class WorkerService:
             "create_session": self._create_session,
             "sessions": host.sessions,
             "session": host.session,
-            "update_session": host.update_session,
+            "update_session": self._update_session,
             "update_settings": host.update_settings,
             "snapshot": host.snapshot,
             "end_session": host.end_session,
@@ -123,10 +124,18 @@ class WorkerService:
 
     async def _connect(self, request: dict[str, Any]) -> dict[str, Any]:
         request["role"] = PeerRole(request["role"])
+        request["chain"] = ChainWish.model_validate(request["chain"])
         return asdict(await self._host.connect(PeerRequest(**request)))
 
     async def _create_session(self, request: dict[str, Any]) -> dict[str, Any]:
+        request["chain"] = ChainWish.model_validate(request["chain"])
         return await self._host.create_session(SessionRequest(**request))
+
+    async def _update_session(
+        self, name: str, chain: dict[str, Any], codec: str | None
+    ) -> dict[str, Any]:
+        wish = ChainWish.model_validate(chain)
+        return await self._host.update_session(name, wish, codec=codec)
 
     async def _watch(self, name: str) -> dict[str, Any]:
         """Tell the session's states from now on; returns the present one."""
