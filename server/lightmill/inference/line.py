@@ -6,11 +6,16 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import gcd
 from time import monotonic
 
 from lightmill.media.frames import MediaFrame, StagePicture
 from lightmill.media.queue import FrameQueue
 
+MARGIN = 1.25
+"""Pictures start so much earlier than the averages say, for jitter."""
+SMOOTHING = 0.2
+"""The weight of the newest chunk's time in the average."""
 DRAIN_S = 2.0
 """A change of the order waits so long for what is under way behind it, then drops it."""
 
@@ -31,29 +36,40 @@ class Seat:
     busy: bool = False
     failed: bool = False
     epoch: int = 0
+    spent_s: float = 0.0
+    """What a chunk takes, on average; 0 until the first."""
+    began: float = 0.0
     waiting: deque[StagePicture] = field(default_factory=deque[StagePicture])
 
 
 class Line:
     """Seats in order: the first takes from the camera's `FrameQueue`, the last feeds the playout.
 
-    A stage starts when a chunk waits for it and no whole chunk waits anywhere behind it, where a
-    chunk is as long as the waiting stage takes or as any stage from here to there gives. So every
-    stage works at once, the slowest sets the pace, at most two chunks wait before any stage and
-    usually one in the whole line, nothing is dropped inside it, and nothing waits to be put: only
-    the camera's queue drops. All methods belong to the event loop's thread.
+    A stage starts when a chunk waits for it and every stage behind it will need more by the time
+    that it can be there: what is on the way to a busy stage must not keep that busy for longer than
+    the stages before it take. So all stages work at once and the slowest sets the pace, while
+    before it waits one chunk and not one for each stage. Besides, before no stage wait more pictures
+    than what it takes and what comes at once. Nothing is dropped inside the line, and nothing waits
+    to be put: only the camera's queue drops. All methods belong to the event loop's thread.
     """
 
-    def __init__(self, max_frame_age_s: float) -> None:
-        self.queue = FrameQueue(max_age_s=max_frame_age_s)
+    def __init__(self, max_frame_age_s: float, clock: Callable[[], float] = monotonic) -> None:
+        self.queue = FrameQueue(clock, max_frame_age_s)
         self.seats: list[Seat] = []
         self.dropped = 0
         """Pictures that a change of the order left behind."""
+        self._clock = clock
+        self._camera_s = 0.0
+        self._fed_at: float | None = None
         self._held = 0
         self._stirred = asyncio.Event()
 
     def feed(self, frame: MediaFrame) -> None:
         """Queue a decoded frame for the first stage."""
+        if self._fed_at is not None:
+            gap_s = min(1.0, max(0.0, frame.arrival - self._fed_at))
+            self._camera_s += (gap_s - self._camera_s) * SMOOTHING
+        self._fed_at = frame.arrival
         self.queue.put(frame)
         if self.seats:
             self.seats[0].wake()
@@ -72,12 +88,37 @@ class Line:
         return len(waiting) >= seat.takes
 
     def _has_room(self, index: int) -> bool:
-        longest = self.seats[index].gives
+        """Whether no stage behind has enough before it, or on its way, for the time being."""
+        between, longest, coming = [self.seats[index]], self.seats[index].gives, 0
         for later in self.seats[index + 1 :]:
-            if len(later.waiting) >= max(later.takes, longest):
+            waiting = len(later.waiting)
+            step = gcd(later.takes, *(one.gives for one in between))
+            if waiting >= longest + later.takes - step:
                 return False
+            chunks = (waiting + coming) // later.takes
+            works = later.busy or waiting >= later.takes
+            if works and chunks * later.spent_s > MARGIN * self._way_s(index, between, later.takes):
+                return False
+            coming = (chunks + later.busy) * later.gives
             longest = max(longest, later.gives)
+            between.append(later)
         return True
+
+    def _way_s(self, index: int, between: Sequence[Seat], n_pictures: float) -> float:
+        """How long these stages need for so many pictures, one after the other.
+
+        The first of them, at ``index``, gets its pictures no faster than those before it give them.
+        """
+        way_s = calls_s = 0.0
+        for one in reversed(between):
+            calls = max(1.0, n_pictures / one.gives)
+            calls_s = calls * one.spent_s
+            way_s += calls_s
+            n_pictures = calls * one.takes
+        first = between[0]
+        supply_s = max([self._camera_s, *(one.spent_s / one.gives for one in self.seats[:index])])
+        gathered_s = (n_pictures - first.takes) * supply_s + first.spent_s
+        return way_s + max(0.0, gathered_s - calls_s)
 
     def require(self, seat: Seat, takes: int | None) -> None:
         """Note how many pictures the next chunk of ``seat`` takes; ``None`` for none."""
@@ -93,7 +134,7 @@ class Line:
 
     def take(self, seat: Seat) -> list[StagePicture]:
         """Begin a chunk; the caller has seen `may_start` and ends it with `finished`."""
-        seat.busy = True
+        seat.busy, seat.began = True, self._clock()
         if seat.source:
             return []
         if self.is_first(seat):
@@ -112,7 +153,7 @@ class Line:
         index = self.seats.index(seat) + 1
         if index == len(self.seats):
             return False
-        now = monotonic()
+        now = self._clock()
         for picture in pictures:
             picture.entered = now
         self.seats[index].waiting.extend(pictures)
@@ -120,6 +161,8 @@ class Line:
 
     def finished(self, seat: Seat) -> None:
         """End a chunk, whatever became of it."""
+        spent_s = self._clock() - seat.began
+        seat.spent_s += (spent_s - seat.spent_s) * (SMOOTHING if seat.spent_s else 1)
         seat.busy = False
         self._stir()
 
