@@ -92,7 +92,7 @@ class Stage:
             result: object = self._pipeline(**kwargs)
             self._first = False
             video, frame_rate, audio = _unpack(result, self.pipeline_class.__name__)
-            made = split_output(video, own=not last)
+            made = split_output(video, own=not last and self._accepts != "any")
             if last:
                 made = [*self._converter.to_frames(made)]
         stamped = _stamp(made, pictures)
@@ -110,6 +110,8 @@ class Stage:
         return Chunk(chunk.pictures, ready=True)
 
     def _take_in(self, pictures: list[Picture]) -> Sequence[object]:
+        if self._accepts == "any":
+            return pictures
         if self._accepts == "native":
             return self._converter.to_frames(pictures)
         if self._accepts == "yuv420p":
