@@ -48,7 +48,7 @@ class Simulation:
                 self._end(*what)
             for one in self.seats:
                 self.most_waiting[one] = max(self.most_waiting[one], len(one.waiting))
-            while any([self._start(one) for one in self.seats]):
+            while any(self._start(one) for one in self.seats):
                 pass
         return self
 
