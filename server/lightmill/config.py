@@ -58,6 +58,7 @@ class SessionConfig(_Section):
     default_pipeline: str = "passthrough"
     max_sessions: PositiveInt = 64
     max_viewers: PositiveInt = 64
+    max_stages: PositiveInt = 8
     grace_s: Seconds = 15.0
     idle_s: Seconds = 300.0
     publisher_takeover: bool = True

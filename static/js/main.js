@@ -4,6 +4,7 @@ import { SessionEvents, workerEvents } from "./client/events.js";
 import { Latest } from "./client/latest.js";
 import { Peer } from "./client/peer.js";
 import { Revival } from "./client/revival.js";
+import { ChainEditor } from "./components/chain-editor.js";
 import "./components/control-pad.js";
 import { LoadingBar } from "./components/loading-bar.js";
 import { SettingsForm } from "./components/settings-form.js";
@@ -20,6 +21,9 @@ const element = (/** @type {string} */ id) => /** @type {any} */ (document.getEl
 const showSound = soundButton(element("sound"), element("output"));
 const form = /** @type {SettingsForm} */ (element("settings"));
 const loading = /** @type {LoadingBar} */ (element("loading"));
+const chain = /** @type {ChainEditor} */ (element("chain"));
+/** @type {Map<string, Latest>} */
+const stageSenders = new Map();
 
 /** @type {Record<string, any>} */
 const pipelines = {};
@@ -45,6 +49,20 @@ const sender = new Latest(async (settings) => {
     report(error);
   }
 });
+
+/** One request at a time for each stage. @param {string} stage */
+function stageSender(stage) {
+  const send = async (/** @type {Record<string, any>} */ settings) => {
+    try {
+      await peer?.control.ask({ type: "settings", stage, settings });
+    } catch (error) {
+      if (!(error instanceof ApiError && chain.refuse(stage, error.fields))) report(error);
+    }
+  };
+  const known = stageSenders.get(stage) ?? new Latest(send);
+  stageSenders.set(stage, known);
+  return known;
+}
 
 /** @param {unknown} error */
 function report(error) {
@@ -74,6 +92,7 @@ async function loadPipelines() {
     select.add(option);
   }
   select.value = listing.default;
+  chain.show(pipelines);
   choosePipeline();
 }
 
@@ -122,6 +141,7 @@ function follow(session) {
     showForm();
   }
   form.confirm(session.settings);
+  chain.follow(session);
   const trouble = session.error ?? (source?.remote && session.publisher?.error);
   if (trouble) say(trouble, "error");
 }
@@ -175,6 +195,7 @@ async function connect(settings) {
     pipeline: element("pipeline").value,
     mode: element("mode").value,
     settings,
+    ...chain.chain,
   };
   const joining = remote ? remote.start(wishes).then((path) => opened.watch(path)) : opened.offer(wishes);
   await whileLoading(session, joining);
@@ -294,7 +315,7 @@ function showPreview(stream) {
 
 /** @param {boolean} live */
 function showLive(live) {
-  form.live = live;
+  form.live = chain.live = live;
   element("start").disabled = live;
   element("stop").disabled = !live;
   element("source").disabled = element("session").disabled = element("codec").disabled = live;
@@ -333,6 +354,11 @@ function wire() {
     if (peer && !form.isLoadParam(name)) sender.push({ [name]: value });
   });
   form.addEventListener("reload", (event) => void switchTo({ settings: /** @type {CustomEvent} */ (event).detail }));
+  chain.addEventListener("chain", (event) => void switchTo(/** @type {CustomEvent} */ (event).detail));
+  chain.addEventListener("stage-setting", (event) => {
+    const { stage, name, value } = /** @type {CustomEvent} */ (event).detail;
+    stageSender(stage).push({ [name]: value });
+  });
   element("controls").addEventListener("controls", (/** @type {CustomEvent} */ event) => {
     peer?.control.tell({ type: "controls", ...event.detail });
   });

@@ -20,6 +20,16 @@ export const strings = {
   noUrl: "Enter the URL that the server shall read first.",
   noFile: "Choose a video file first.",
   screenRefused: "Nothing was shared. Press Start again and choose what to share.",
+  chain: {
+    preprocessors: "Before the pipeline", postprocessors: "Behind the pipeline",
+    add: "Add", resting: "bypassed",
+    which: (/** @type {string} */ where) => `What to add: ${where}`,
+    up: (/** @type {string} */ name) => `Move ${name} up`,
+    down: (/** @type {string} */ name) => `Move ${name} down`,
+    remove: (/** @type {string} */ name) => `Remove ${name}`,
+    settings: (/** @type {string} */ name) => `Settings of ${name}`,
+    cost: (/** @type {number} */ ms) => `${ms.toFixed(1)} ms`,
+  },
   ended: (/** @type {string} */ reason) => `The session ended: ${reason}.`,
   phases: /** @type {Record<string, string>} */ ({
     download: "Fetching", load: "Loading", warm_up: "Warming up",

@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from lightmill.app import create_app
 from lightmill.config import Config, load_config
 from lightmill.pipelines.registry import build_registry
+from tests.integration.chain_pipelines import CHAIN_PIPELINES
 from tests.integration.peers import PeerClient
 from tests.integration.pipelines import TEST_PIPELINES
 
@@ -25,7 +26,7 @@ async def server() -> AsyncIterator[Server]:
     async def start(**flags: Any) -> TestClient[Any, Any]:
         config: Config = load_config(environ={}, flags=flags)
         registry = build_registry()
-        for pipeline in TEST_PIPELINES:
+        for pipeline in [*TEST_PIPELINES, *CHAIN_PIPELINES]:
             registry.register(pipeline, plugin="tests")
         client = TestClient(TestServer(create_app(config, registry=registry)))
         await client.start_server()

@@ -52,7 +52,7 @@ def inputs(pipeline, count, height, width):
     if pipeline.accepts == "rgb":
         return tensors
     native = CONVERTER.to_frames([tensor[0] for tensor in tensors])
-    return native if pipeline.accepts == "native" else CONVERTER.to_planes(native)
+    return CONVERTER.to_planes(native) if pipeline.accepts == "yuv420p" else native
 
 
 def pictures_of(video):

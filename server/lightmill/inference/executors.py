@@ -38,12 +38,13 @@ def resolve_device(name: str) -> torch.device:
 class DeviceExecutors:
     """Owns every inference thread.
 
-    A CUDA device has one thread, so that its sessions take fair turns, chunk by chunk: each
-    session has at most one chunk in flight and the thread serves first come, first served.
+    A CUDA device has one thread, so that its stages take fair turns, chunk by chunk: each stage
+    has at most one chunk in flight and the thread serves first come, first served. The CPU has at
+    least two, so that the stages of one chain work at the same time.
     """
 
     def __init__(self, cpu_threads: int = 0) -> None:
-        self._cpu_threads = cpu_threads or os.cpu_count() or 1
+        self._cpu_threads = cpu_threads or max(2, os.cpu_count() or 1)
         self._pools: dict[str, ThreadPoolExecutor] = {}
 
     async def run(self, device: torch.device, function: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""The loop of one stage: settle settings, wait for frames or demand, compute, hand on."""
+"""The loop of one stage: settle settings, wait for a chunk or demand, compute, hand on."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import asyncio
 import logging
 from collections.abc import Callable
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
-from lightmill.errors import Closed
+from lightmill.errors import Closed, PipelineFailed
 from lightmill.inference.controls import ControlState
 from lightmill.inference.executors import DeviceExecutors
+from lightmill.inference.line import Line, Seat
 from lightmill.inference.settings import LiveSettings
 from lightmill.inference.stage import Chunk, Stage
-from lightmill.media.frames import MediaFrame
+from lightmill.media.frames import MediaFrame, StagePicture
 from lightmill.media.playout import Playout
-from lightmill.media.queue import FrameQueue
-from lightmill.metrics import Throttle
+from lightmill.metrics import Percentiles, Throttle, Window
 from lightmill.pipelines.contract import Requirements
 
 logger = logging.getLogger(__name__)
@@ -32,41 +32,44 @@ LEAD_FACTOR = 1.25
 
 
 class StageRunner:
-    """Feeds one stage from its own queue. Create, `feed`, `run` in an owned task, `aclose`.
+    """Runs one stage where its seat stands in the line. Create, `start`, `aclose`.
 
-    In video mode a chunk starts as soon as the queue has what `prepare` asked for. In text
-    mode (`prepare` gave ``None``) it starts when somebody watches and the playout has room.
+    A chunk starts when the line lets it. A main pipeline whose `prepare` gave ``None`` (text mode)
+    starts when somebody watches, too, and the playout has room. Out of the line nothing is computed,
+    and settings are in force at once.
     """
 
     def __init__(
         self,
         name: str,
         stage: Stage,
-        settings: LiveSettings,
+        settings: dict[str, Any],
         *,
         video: bool,
         executors: DeviceExecutors,
+        line: Line,
         playout: Playout,
         controls: ControlState,
         text_fps: float,
-        max_frame_age_s: float,
         max_failures: int,
-        on_failure: Callable[[Exception, bool], None],
-        on_recovery: Callable[[], None],
+        on_change: Callable[[StageRunner], None],
     ) -> None:
         self.stage = stage
-        self.settings = settings
+        self.settings = LiveSettings(settings, self.wake)
         self.video = video
-        self.queue = FrameQueue(max_age_s=max_frame_age_s)
+        self.seat = Seat(self.wake)
+        self.controls = controls
+        self.error: str | None = None
+        self.latency = {"queue": Window(), "inference": Window()}
+        """Milliseconds: each picture's wait before this stage, each chunk's time in it."""
         self._name = name
         self._executors = executors
+        self._line = line
         self._playout = playout
-        self._controls = controls
         self._text_fps = text_fps
         self._max_failures = max_failures
         self._failures = 0
-        self._on_failure = on_failure
-        self._on_recovery = on_recovery
+        self._on_change = on_change
         self._wake = asyncio.Event()
         self._demand = False
         self._upcoming: tuple[int, Requirements | None] | None = None
@@ -77,19 +80,13 @@ class StageRunner:
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"stage:{self._name}")
 
-    def feed(self, frame: MediaFrame) -> None:
-        """Queue a decoded frame; in text mode it is ignored."""
-        if self.video:
-            self.queue.put(frame)
-            self._wake.set()
-
     def set_demand(self, watched: bool) -> None:
         """Tell whether anybody sees the output; text mode generates nothing unseen."""
         self._demand = watched
-        self._wake.set()
+        self.wake()
 
     def wake(self) -> None:
-        """Look at the settings again; called when they were submitted."""
+        """Look again: at the settings, at the line."""
         self._wake.set()
 
     async def _run(self) -> None:
@@ -103,34 +100,51 @@ class StageRunner:
                     return
 
     async def _turn(self) -> None:
-        settings = self.settings
-        values = settings.commit()
+        values = self.settings.commit()
         requirements = await self._prepare()
-        if requirements is None:
-            if not await self._wait_for_demand():
-                return
-            frames: list[MediaFrame] = []
-        else:
-            if not await self._wait_for_frames(requirements.input_size):
-                return
-            frames = self.queue.take(requirements.input_size)
-        controls = self._controls.take() if self.stage.wants_controls else None
-        revision, started = settings.revision, monotonic()
+        if requirements is None and self.video:
+            name = self.stage.pipeline_class.__name__
+            raise PipelineFailed(f"{name}.prepare returned None; return Requirements in video mode")
+        self._line.require(self.seat, requirements and requirements.input_size)
+        if not await self._wait_for_turn():
+            return
+        pictures = self._line.take(self.seat)
+        try:
+            await self._compute(pictures, values)
+        finally:
+            self._line.finished(self.seat)
+        if self._failures:
+            self._failures, self.error = 0, None
+            self._on_change(self)
+
+    async def _compute(self, pictures: list[StagePicture], values: dict[str, Any]) -> None:
+        revision, epoch = self.settings.revision, self.seat.epoch
+        controls = self.controls.take() if self.stage.wants_controls else None
+        last, started = self._line.is_last(self.seat), monotonic()
+        for picture in pictures:
+            self.latency["queue"].add((started - picture.entered) * 1000)
 
         def work() -> tuple[Chunk, Requirements | None]:
-            chunk = self.stage.process(frames, values, controls)
+            chunk = self.stage.process(pictures, values, controls, last=last)
             return chunk, self.stage.prepare(values, video=self.video)
 
-        for frame in frames:
-            frame.dequeued = started
         chunk, upcoming = await self._run_off_loop(work)
         self._generation_s = monotonic() - started
+        self.latency["inference"].add(self._generation_s * 1000)
         self._upcoming = (revision, upcoming)
-        self._pace(chunk, text=requirements is None)
-        self._playout.push(chunk.frames)
-        if self._failures:
-            self._failures = 0
-            self._on_recovery()
+        if not pictures and chunk.frame_rate is None:
+            for picture in chunk.pictures:
+                picture.frame_rate = self._text_fps
+        await self._hand_on(chunk, epoch)
+
+    async def _hand_on(self, chunk: Chunk, epoch: int) -> None:
+        """To the stage behind, or to be played; nothing when the order changed in the meantime."""
+        if not chunk.ready and self._line.is_last(self.seat):
+            chunk = await self._run_off_loop(lambda: self.stage.finish(chunk))
+        if epoch != self.seat.epoch or self._line.hand_on(self.seat, chunk.pictures):
+            return
+        self._playout.fixed_interval(chunk.frame_rate and 1 / chunk.frame_rate)
+        self._playout.push(_playable(chunk.pictures, monotonic()))
 
     async def _prepare(self) -> Requirements | None:
         """Use what the last chunk's hop already asked, unless the settings moved since."""
@@ -146,40 +160,37 @@ class StageRunner:
             return work()
         return await self._executors.run(self.stage.device, work)
 
-    async def _wait_for_frames(self, count: int) -> bool:
-        """Wait for a full chunk; ``False`` when settings came first and must settle."""
-        self.queue.configure(count)
-        while not self.queue.ready(count):
+    async def _wait_for_turn(self) -> bool:
+        """Wait until a chunk may start; ``False`` when settings came first and must settle."""
+        line, seat = self._line, self.seat
+        while not line.may_start(seat) or (seat.source and not self._demand):
             if self.settings.dirty:
                 return False
             self._wake.clear()
             await self._wake.wait()
+        if seat.source:
+            lead_s = self._generation_s * LEAD_FACTOR
+            await self._playout.wait_room(lead_s, lambda: line.n_ahead(seat))
+            if not (self._demand and line.may_start(seat)):
+                return False
         return not self.settings.dirty
-
-    async def _wait_for_demand(self) -> bool:
-        while not self._demand:
-            if self.settings.dirty:
-                return False
-            self._wake.clear()
-            await self._wake.wait()
-        await self._playout.wait_room(self._generation_s * LEAD_FACTOR)
-        return self._demand and not self.settings.dirty
-
-    def _pace(self, chunk: Chunk, *, text: bool) -> None:
-        if chunk.frame_rate:
-            self._playout.fixed_interval(1 / chunk.frame_rate)
-        else:
-            self._playout.fixed_interval(1 / self._text_fps if text else None)
 
     async def _fail(self, error: Exception) -> bool:
         """Report a failed chunk; ``False`` when the stage gives up."""
         self._failures += 1
         fatal = isinstance(error, torch.OutOfMemoryError) or self._failures >= self._max_failures
+        pipeline = self.stage.pipeline_class
         if fatal or self._throttle.ready(monotonic()):
-            logger.exception("%s: %s failed", self._name, self.stage.pipeline_class.__name__)
-        self._on_failure(error, fatal)
+            logger.exception("%s: %s failed", self._name, pipeline.__name__)
+        what = f"{type(error).__name__}: {error}"
         if fatal:
+            pipeline_id = pipeline.get_config_class().pipeline_id
+            what = f"{pipeline_id} gave up after repeated failures: {what}"
+            self.seat.failed = True
             self.settings.commit()
+        self.error = what
+        self._on_change(self)
+        if fatal:
             return False
         await asyncio.sleep(FAILURE_PAUSE_S)
         return True
@@ -187,13 +198,31 @@ class StageRunner:
     @property
     def failed(self) -> bool:
         """Whether the stage gave up."""
-        return self._task is not None and self._task.done()
+        return self.seat.failed
+
+    def latency_summary(self) -> dict[str, Percentiles | None]:
+        return {name: window.summary() for name, window in self.latency.items()}
 
     async def aclose(self) -> None:
         """Stop the loop, let the running chunk end, close the stage. Idempotent."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self.queue.close()
         self.settings.commit()
         await self._executors.run(self.stage.device, self.stage.close)
+
+
+def _playable(pictures: list[StagePicture], now: float) -> list[MediaFrame]:
+    """Frames for the playout; their pictures are frames already."""
+    return [
+        MediaFrame(
+            one.picture,  # pyright: ignore[reportArgumentType]
+            one.arrival,
+            one.epoch,
+            one.dequeued,
+            now,
+            sound=one.sound,
+            sound_at_s=one.sound_at_s,
+        )
+        for one in pictures
+    ]

@@ -1,22 +1,22 @@
-"""One pipeline instance of one session: frames in, frames out, in the device's thread."""
+"""One pipeline instance of one session: pictures in, pictures out, in the device's thread."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Lock
 from time import monotonic
 from typing import Any
 
-import av
 import torch
 
 from lightmill.errors import PipelineFailed
 from lightmill.inference.components import ComponentLease
 from lightmill.inference.sound import to_sound
-from lightmill.media.frames import MediaFrame
+from lightmill.media.frames import StagePicture
 from lightmill.media.opus import Sound
-from lightmill.media.pixels import FrameConverter, split_output
+from lightmill.media.pixels import FrameConverter, Picture, split_output
 from lightmill.pipelines.contract import Pipeline, Requirements
 
 logger = logging.getLogger(__name__)
@@ -24,18 +24,22 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What one call made: frames in display order, and their rate when the pipeline says it.
+    """What one call made, in display order. ``ready``: they are frames that can be played."""
 
-    ``audio`` belongs to the whole chunk and starts with its first frame; every frame points to it.
-    """
+    pictures: list[StagePicture]
+    ready: bool
 
-    frames: list[MediaFrame]
-    frame_rate: float | None
-    audio: Sound | None = None
+    @property
+    def frame_rate(self) -> float | None:
+        return self.pictures[0].frame_rate if self.pictures else None
 
 
 class Stage:
-    """Wraps a `Pipeline`; every method here runs in the device's thread, one at a time."""
+    """Wraps a `Pipeline`; every method here runs in the device's thread, one at a time.
+
+    Pictures come in whatever form the stage before returned; they are converted when the pipeline
+    accepts another, and once more behind the last stage.
+    """
 
     def __init__(
         self,
@@ -53,46 +57,66 @@ class Stage:
         self._pipeline = pipeline(device=device, components=lease.components, **settings)
         self._first = True
         self._closed = False
+        self._turn = Lock()
 
     def prepare(self, settings: Mapping[str, Any], *, video: bool) -> Requirements | None:
         """Ask how many frames the next chunk takes; ``None`` means none (text mode)."""
         kwargs = dict(settings)
         if video:
             kwargs["video"] = True
-        return self._pipeline.prepare(**kwargs)
+        with self._turn:
+            return self._pipeline.prepare(**kwargs)
 
     def process(
-        self, frames: list[MediaFrame], settings: Mapping[str, Any], controls: object | None
+        self,
+        pictures: list[StagePicture],
+        settings: Mapping[str, Any],
+        controls: object | None,
+        *,
+        last: bool,
     ) -> Chunk:
-        """Compute one chunk.
+        """Compute one chunk; with ``last`` its pictures are made ready to be played.
 
         Raises:
             PipelineFailed: the pipeline raised nothing, but its result cannot be used.
-            MediaError: a frame could not be converted.
+            MediaError: a picture could not be converted.
 
         """
         kwargs = dict(settings)
         kwargs["init_cache"] = self._first
         if controls is not None:
             kwargs["ctrl_input"] = controls
-        with torch.inference_mode():
-            if frames:
-                kwargs["video"] = self._take_in([frame.frame for frame in frames])
+        with self._turn, torch.inference_mode():
+            if pictures:
+                kwargs["video"] = self._take_in([one.picture for one in pictures])
             result: object = self._pipeline(**kwargs)
             self._first = False
             video, frame_rate, audio = _unpack(result, self.pipeline_class.__name__)
-            pictures = self._converter.to_frames(split_output(video))
-        stamped = _stamp(pictures, frames, monotonic())
+            made = split_output(video, own=not last and self._accepts != "any")
+            if last:
+                made = [*self._converter.to_frames(made)]
+        stamped = _stamp(made, pictures)
         if audio is not None:
             _attach(audio, stamped)
-        return Chunk(stamped, frame_rate, audio)
+        _pace(stamped, pictures, frame_rate)
+        return Chunk(stamped, last)
 
-    def _take_in(self, frames: list[av.VideoFrame]) -> Sequence[object]:
+    def finish(self, chunk: Chunk) -> Chunk:
+        """Make pictures that were meant for another stage ready to be played."""
+        with self._turn, torch.inference_mode():
+            frames = self._converter.to_frames([one.picture for one in chunk.pictures])
+        for one, frame in zip(chunk.pictures, frames, strict=True):
+            one.picture = frame
+        return Chunk(chunk.pictures, ready=True)
+
+    def _take_in(self, pictures: list[Picture]) -> Sequence[object]:
+        if self._accepts == "any":
+            return pictures
         if self._accepts == "native":
-            return frames
+            return self._converter.to_frames(pictures)
         if self._accepts == "yuv420p":
-            return self._converter.to_planes(frames)
-        return self._converter.to_rgb(frames)
+            return self._converter.as_planes(pictures)
+        return self._converter.as_rgb(pictures)
 
     def close(self) -> None:
         """Release the pipeline's state and its hold on shared components. Idempotent."""
@@ -100,7 +124,8 @@ class Stage:
             return
         self._closed = True
         try:
-            self._pipeline.close()
+            with self._turn:
+                self._pipeline.close()
         except Exception:
             logger.exception("%s raised while closing", self.pipeline_class.__name__)
         self._lease.release()
@@ -121,25 +146,28 @@ def _unpack(result: object, name: str) -> tuple[object, float | None, Sound | No
     return entries["video"], float(rate) if rate else None, sound
 
 
-def _attach(sound: Sound, frames: list[MediaFrame]) -> None:
-    """Tell each frame where it stands in the sound of its chunk."""
-    for index, frame in enumerate(frames):
-        frame.sound = sound
-        frame.sound_at_s = sound.duration_s * index / len(frames)
+def _attach(sound: Sound, pictures: list[StagePicture]) -> None:
+    """Tell each picture where it stands in the sound of its chunk."""
+    for index, one in enumerate(pictures):
+        one.sound = sound
+        one.sound_at_s = sound.duration_s * index / len(pictures)
 
 
-def _stamp(
-    pictures: list[av.VideoFrame], sources: list[MediaFrame], now: float
-) -> list[MediaFrame]:
-    """Give each output frame the arrival time of the input frame that it stands for."""
-    stamped: list[MediaFrame] = []
-    for index, picture in enumerate(pictures):
-        if sources:
-            source = sources[index * len(sources) // len(pictures)]
-            frame = MediaFrame(picture, source.arrival, source.epoch)
-            frame.dequeued = source.dequeued
-        else:
-            frame = MediaFrame(picture, now)
-        frame.inferred = now
-        stamped.append(frame)
-    return stamped
+def _stamp(made: Sequence[Picture], sources: list[StagePicture]) -> list[StagePicture]:
+    """Give each picture the times and the sound of the one that it stands for."""
+    if not sources:
+        now = monotonic()
+        return [StagePicture(picture, now) for picture in made]
+    stands_for = (sources[index * len(sources) // len(made)] for index in range(len(made)))
+    return [
+        replace(source, picture=picture) for picture, source in zip(made, stands_for, strict=True)
+    ]
+
+
+def _pace(made: list[StagePicture], sources: list[StagePicture], said: float | None) -> None:
+    """Set the rate: what the pipeline says, else what came in, changed as the number changed."""
+    rate = said
+    if rate is None and sources and (came := sources[0].frame_rate) is not None:
+        rate = came * len(made) / len(sources)
+    for one in made:
+        one.frame_rate = rate

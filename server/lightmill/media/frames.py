@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import av
 
 from lightmill.media.opus import Sound
+from lightmill.media.pixels import Picture
 
 
 @dataclass(slots=True)
@@ -30,6 +31,30 @@ class MediaFrame:
     """The whole sound of the chunk that this frame is from; all its frames share it."""
     sound_at_s: float = 0.0
     """Where in that sound this frame stands."""
+
+
+@dataclass(slots=True)
+class StagePicture:
+    """One picture between two stages, in the representation that the earlier one returned.
+
+    ``arrival``, ``epoch`` and ``dequeued`` are those of the decoded frame that it stands for;
+    ``entered`` is when it was queued for the stage that takes it next. ``frame_rate`` is what it
+    is to be played at, where an earlier stage said so.
+    """
+
+    picture: Picture
+    arrival: float
+    epoch: int = 0
+    dequeued: float | None = None
+    entered: float = 0.0
+    frame_rate: float | None = None
+    sound: Sound | None = None
+    sound_at_s: float = 0.0
+
+    @classmethod
+    def of(cls, frame: MediaFrame) -> StagePicture:
+        """What the first stage gets: the decoded frame itself."""
+        return cls(frame.frame, frame.arrival, frame.epoch, frame.dequeued, frame.arrival)
 
 
 @dataclass(slots=True)

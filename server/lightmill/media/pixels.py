@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any, cast
 
@@ -58,6 +59,53 @@ class FrameConverter:
         for colour, batch in self._uploaded(frames):
             pictures.extend(rgb_from_yuv(*batch, colour).unsqueeze(1))
         return pictures
+
+    def as_rgb(self, pictures: Sequence[Picture]) -> list[torch.Tensor]:
+        """Make each ``(1, H, W, 3)`` uint8 RGB on ``device``; tensors that are there just pass."""
+        made: list[torch.Tensor] = []
+        for kind, run in groupby(pictures, _output_kind):
+            some = list(run)
+            if kind is None:
+                made.extend(self.to_rgb(cast("list[av.VideoFrame]", some)))
+            elif isinstance(some[0], YuvPlanes):
+                made.extend(self._planes_to_rgb(cast("list[YuvPlanes]", some)))
+            else:
+                tensors = cast("list[torch.Tensor]", some)
+                made.extend(tensor.to(self.device).unsqueeze(0) for tensor in tensors)
+        return made
+
+    def as_planes(self, pictures: Sequence[Picture]) -> list[YuvPlanes]:
+        """Make each planes on ``device``; planes just pass."""
+        made: list[YuvPlanes] = []
+        for kind, run in groupby(pictures, _output_kind):
+            some = list(run)
+            if kind is None:
+                made.extend(self.to_planes(cast("list[av.VideoFrame]", some)))
+            elif isinstance(some[0], YuvPlanes):
+                made.extend(cast("list[YuvPlanes]", some))
+            else:
+                made.extend(self._rgb_to_planes(cast("list[torch.Tensor]", some)))
+        return made
+
+    def _planes_to_rgb(self, run: list[YuvPlanes]) -> list[torch.Tensor]:
+        if not self._remote:
+            return self.to_rgb(_frames_from_planes(run))
+        y, u, v = (
+            torch.stack([getattr(planes, name) for planes in run]).to(self.device)
+            for name in ("y", "u", "v")
+        )
+        colour = Colour(run[0].matrix, run[0].full_range)
+        return list(rgb_from_yuv(y, u, v, colour).unsqueeze(1))
+
+    def _rgb_to_planes(self, run: list[torch.Tensor]) -> list[YuvPlanes]:
+        if not self._remote:
+            return self.to_planes(self.to_frames(run))
+        height, width = run[0].shape[0] & ~1, run[0].shape[1] & ~1
+        rgb = torch.stack([picture[:height, :width] for picture in run]).to(self.device)
+        views = plane_views(packed_from_rgb(rgb, MADE), height, width)
+        return [
+            YuvPlanes(y, u, v, MADE.matrix, MADE.full_range) for y, u, v in zip(*views, strict=True)
+        ]
 
     def to_planes(self, frames: Sequence[av.VideoFrame]) -> list[YuvPlanes]:
         """Hand each frame's planes over as they are, in memory of their own."""
@@ -175,40 +223,47 @@ def _frames_from_planes(run: Sequence[YuvPlanes]) -> list[av.VideoFrame]:
     return frames_from_packed(host, height, width, Colour(run[0].matrix, run[0].full_range))
 
 
-def split_output(video: object) -> list[Picture]:
+def split_output(video: object, *, own: bool = False) -> list[Picture]:
     """Split what a pipeline returned into ``(H, W, 3)`` uint8 tensors, planes or native frames.
 
-    Floats are taken as [0, 1], rounded and clamped; NaN becomes 0.
+    Floats are taken as [0, 1], rounded and clamped; NaN becomes 0. With ``own`` no tensor shares
+    its memory with what the pipeline may keep; native frames are never written into anyway.
 
     Raises:
         MediaError: the shape, the dtype or the type is another; the message names it.
 
     """
-    if isinstance(video, (av.VideoFrame, YuvPlanes)):
+    if isinstance(video, YuvPlanes):
+        return [_copied(video) if own else video]
+    if isinstance(video, av.VideoFrame):
         return [video]
     if isinstance(video, (list, tuple)):
         pictures: list[Picture] = []
         for item in cast("Sequence[object]", video):
-            pictures.extend(split_output(item))
+            pictures.extend(split_output(item, own=own))
         return pictures
     if isinstance(video, np.ndarray):
-        return _split_tensor(torch.from_numpy(np.ascontiguousarray(cast("Any", video))))
+        return _split_tensor(torch.from_numpy(np.ascontiguousarray(cast("Any", video))), own)
     if isinstance(video, torch.Tensor):
-        return _split_tensor(video)
+        return _split_tensor(video, own)
     raise MediaError(f"a pipeline returned {type(video).__name__} as video; {EXPECTED}")
 
 
-def _split_tensor(tensor: torch.Tensor) -> list[Picture]:
+def _copied(planes: YuvPlanes) -> YuvPlanes:
+    return replace(planes, y=planes.y.clone(), u=planes.u.clone(), v=planes.v.clone())
+
+
+def _split_tensor(tensor: torch.Tensor, own: bool) -> list[Picture]:
     if tensor.ndim == 3:
         tensor = tensor.unsqueeze(0)
     if tensor.ndim != 4 or tensor.shape[-1] != 3:
         raise MediaError(f"a pipeline returned video of shape {tuple(tensor.shape)}; {EXPECTED}")
-    return list(_to_uint8(tensor).unbind(0))  # T times (H, W, 3)
+    return list(_to_uint8(tensor, own).unbind(0))  # T times (H, W, 3)
 
 
-def _to_uint8(tensor: torch.Tensor) -> torch.Tensor:
+def _to_uint8(tensor: torch.Tensor, own: bool) -> torch.Tensor:
     if tensor.dtype == torch.uint8:
-        return tensor
+        return tensor.clone(memory_format=torch.contiguous_format) if own else tensor
     if not tensor.dtype.is_floating_point:
         raise MediaError(f"a pipeline returned video of dtype {tensor.dtype}; {EXPECTED}")
     return tensor.nan_to_num(0.0).mul(255).round_().clamp_(0, 255).to(torch.uint8)

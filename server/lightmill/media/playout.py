@@ -165,15 +165,18 @@ class Playout:
     def fixed_interval(self, seconds: float | None) -> None:
         self.schedule.fixed_interval(seconds)
 
-    async def wait_room(self, lead_s: float) -> None:
+    async def wait_room(self, lead_s: float, n_coming: Callable[[], int] = lambda: 0) -> None:
         """Return when no more than ``lead_s`` seconds are left to play (text mode).
+
+        ``n_coming`` tells how many frames are on their way here already.
 
         Raises:
             Closed: the playout is closed.
 
         """
         while not self._closed:
-            excess = self.schedule.remaining_s(self._clock()) - lead_s
+            coming_s = n_coming() * self.schedule.interval_s
+            excess = self.schedule.remaining_s(self._clock()) + coming_s - lead_s
             if excess <= 0:
                 return
             await asyncio.sleep(excess)

@@ -89,6 +89,9 @@ class BasePipelineConfig(BaseModel):
     supports_quantization: ClassVar[bool] = False
     supports_kv_cache_bias: ClassVar[bool] = False
     usage: ClassVar[list[UsageType]] = []
+    fails_closed: ClassVar[bool] = False
+    """As a preprocessor or postprocessor that gave up it stops the picture instead of being
+    bypassed: for what hides something that must not be seen."""
     modes: ClassVar[dict[str, ModeDefaults]] = {"text": ModeDefaults(default=True)}
 
     height: int = Field(default=512, ge=16, le=4096, description="Height in pixels")

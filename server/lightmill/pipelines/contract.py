@@ -30,9 +30,10 @@ class Requirements:
 class Pipeline(ABC):
     """One session's instance: state lives on ``self``, shared weights in ``components``."""
 
-    accepts: ClassVar[Literal["rgb", "yuv420p", "native"]] = "rgb"
-    """What ``video`` holds: RGB tensors, `YuvPlanes` (no conversion, half the memory), or
-    decoded frames as they are, which may be returned unchanged. Any of the three may be returned.
+    accepts: ClassVar[Literal["rgb", "yuv420p", "native", "any"]] = "rgb"
+    """What ``video`` holds: RGB tensors, `YuvPlanes` (no conversion, half the memory), decoded
+    frames as they are, or with ``any`` whatever the stage before gave, to be looked at no further
+    and returned unchanged. Any of the first three may be returned.
     """
     computes: ClassVar[bool] = True
     """``False``: a call takes microseconds, so it is made on the event loop, without a thread."""

@@ -20,9 +20,9 @@ class PassthroughConfig(BasePipelineConfig):
 
 
 class Passthrough(Pipeline):
-    """Returns the decoded frames themselves."""
+    """Returns the pictures themselves, in whatever form they come."""
 
-    accepts = "native"
+    accepts = "any"
     computes = False
 
     @classmethod

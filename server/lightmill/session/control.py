@@ -11,6 +11,7 @@ from aiortc import RTCDataChannel
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lightmill.errors import FieldError, InvalidInput, LightmillError
+from lightmill.session.wish import MAIN, ChainWish
 
 logger = logging.getLogger(__name__)
 
@@ -23,11 +24,11 @@ MAX_KEYS = 64
 class ControlTarget(Protocol):
     """What a channel may ask of its session."""
 
-    async def update_settings(self, settings: dict[str, Any]) -> dict[str, Any]: ...
-
-    async def update(
-        self, *, pipeline: str | None, mode: str | None, settings: dict[str, Any] | None
+    async def update_settings(
+        self, settings: dict[str, Any], stage: str = MAIN
     ) -> dict[str, Any]: ...
+
+    async def update(self, chain: ChainWish) -> dict[str, Any]: ...
 
     def control(self, keys: list[str], dx: float, dy: float) -> None: ...
 
@@ -40,13 +41,12 @@ class _Message(BaseModel):
 class _Settings(_Message):
     type: Literal["settings"]
     settings: dict[str, Any]
+    stage: str = MAIN
 
 
-class _Session(_Message):
+class _Session(ChainWish):
     type: Literal["session"]
-    pipeline: str | None = None
-    mode: str | None = None
-    settings: dict[str, Any] | None = None
+    id: Any = None
 
 
 class _Controls(_Message):
@@ -113,12 +113,9 @@ class ControlChannel:
     async def _answer(self, target: ControlTarget, message: _Settings | _Session) -> None:
         try:
             if isinstance(message, _Settings):
-                reply = await target.update_settings(message.settings)
+                reply = await target.update_settings(message.settings, message.stage)
             else:
-                session = await target.update(
-                    pipeline=message.pipeline, mode=message.mode, settings=message.settings
-                )
-                reply = {"session": session}
+                reply = {"session": await target.update(message.chain)}
         except LightmillError as error:
             self._refuse(message.id, error)
         else:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from lightmill.config import RtcConfig
 from lightmill.errors import PipelineNotFound
 from lightmill.session.events import EventStream
+from lightmill.session.wish import MAIN, ChainWish
 
 
 class PeerRole(StrEnum):
@@ -34,9 +35,7 @@ class PeerRequest:
     role: PeerRole
     sdp: str
     session: str | None = None
-    pipeline: str | None = None
-    mode: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    chain: ChainWish = field(default_factory=ChainWish)
     codec: str | None = None
 
 
@@ -82,9 +81,7 @@ class SessionRequest:
     """What ``POST /sessions`` may say; everything is optional."""
 
     name: str | None = None
-    pipeline: str | None = None
-    mode: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    chain: ChainWish = field(default_factory=ChainWish)
     codec: str | None = None
     source: SourceRequest | None = None
 
@@ -155,22 +152,18 @@ class SessionHost(Protocol):
     async def session(self, name: str) -> dict[str, Any]: ...
 
     async def update_session(
-        self,
-        name: str,
-        *,
-        pipeline: str | None = None,
-        mode: str | None = None,
-        settings: dict[str, Any] | None = None,
-        codec: str | None = None,
+        self, name: str, chain: ChainWish, *, codec: str | None = None
     ) -> dict[str, Any]:
-        """Switch pipeline or mode while streaming, reload with new load parameters.
+        """Change the chain while streaming, reload with new load parameters.
 
         ``codec`` counts for the peers that come later.
         """
         ...
 
-    async def update_settings(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
-        """Apply live settings; returns the reply with what is in force."""
+    async def update_settings(
+        self, name: str, settings: dict[str, Any], stage: str = MAIN
+    ) -> dict[str, Any]:
+        """Apply a stage's live settings; returns the reply with what is in force."""
         ...
 
     async def snapshot(self, name: str) -> bytes:

@@ -46,6 +46,7 @@ from lightmill.session.services import Services
 from lightmill.session.session import Session
 from lightmill.session.source_rules import source_spec
 from lightmill.session.udp_mux import UdpMux
+from lightmill.session.wish import MAIN, ChainWish
 
 logger = logging.getLogger(__name__)
 
@@ -121,12 +122,10 @@ class LocalSessionHost:
         session = self._sessions.get(name)
         if session is None:
             return await self._open(name, request, pinned=False)
-        if request.role is not PeerRole.VIEWER and session.differs(
-            request.pipeline, request.mode, request.settings
-        ):
-            await session.update(
-                pipeline=request.pipeline, mode=request.mode, settings=request.settings or None
-            )
+        if request.role is not PeerRole.VIEWER:
+            wish = session.production.remaining(request.chain)
+            if not wish.empty:
+                await session.update(wish)
         return session
 
     async def _open(
@@ -146,7 +145,7 @@ class LocalSessionHost:
         if self._listener is not None:
             self._listener.opened(name)
         try:
-            await session.production.switch(request.pipeline, request.mode, request.settings)
+            await session.production.switch(request.chain)
         except BaseException:
             await self._end(session, "it could not start")
             raise
@@ -192,23 +191,19 @@ class LocalSessionHost:
         return self._get(name).describe()
 
     async def update_session(
-        self,
-        name: str,
-        *,
-        pipeline: str | None = None,
-        mode: str | None = None,
-        settings: dict[str, Any] | None = None,
-        codec: str | None = None,
+        self, name: str, chain: ChainWish, *, codec: str | None = None
     ) -> dict[str, Any]:
         session = self._get(name)
-        if (pipeline, mode, settings) != (None, None, None):
-            await session.update(pipeline=pipeline, mode=mode, settings=settings)
+        if not chain.empty:
+            await session.update(chain)
         if codec is not None:
             session.prefer(codec)
         return session.describe()
 
-    async def update_settings(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
-        return await self._get(name).update_settings(settings)
+    async def update_settings(
+        self, name: str, settings: dict[str, Any], stage: str = MAIN
+    ) -> dict[str, Any]:
+        return await self._get(name).update_settings(settings, stage)
 
     async def snapshot(self, name: str) -> bytes:
         return await self._get(name).snapshot()

@@ -1,144 +1,194 @@
-"""What a session computes: its pipeline, mode and settings, and switching them while live."""
+"""What a session computes: a chain of stages, each with its settings, changed while live."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from lightmill.errors import (
-    FieldError,
-    InvalidInput,
-    InvalidSettings,
-    LightmillError,
-    PipelineFailed,
-)
+from lightmill.errors import FieldError, InvalidSettings, LightmillError, PipelineFailed
 from lightmill.inference.controls import ControlState
+from lightmill.inference.line import Line, Seat
 from lightmill.inference.runner import StageRunner
-from lightmill.inference.settings import LiveSettings
 from lightmill.inference.stage import Stage
 from lightmill.media.frames import MediaFrame
 from lightmill.media.playout import Playout
-from lightmill.pipelines.config import BasePipelineConfig
-from lightmill.pipelines.contract import Pipeline
 from lightmill.session.loading import Loading
+from lightmill.session.plan import ChainPlan, StagePlan, plan_chain, remaining
 from lightmill.session.services import Services
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A validated choice of pipeline, mode and settings; making one changes nothing."""
-
-    pipeline: type[Pipeline]
-    mode: str
-    overrides: dict[str, Any]
-    values: dict[str, Any]
-
-    @property
-    def config(self) -> type[BasePipelineConfig]:
-        return self.pipeline.get_config_class()
+from lightmill.session.wish import MAIN, ChainWish
 
 
 class Production:
-    """Owns the session's stage runner; switches are serialised, and a failed one changes nothing."""
+    """Owns the session's stages and their line; switches are serialised, and a failed one changes nothing."""
 
     def __init__(
         self, name: str, services: Services, playout: Playout, on_change: Callable[[], None]
     ) -> None:
         self.controls = ControlState()
         self.loading = Loading(on_change)
-        self.error: str | None = None
         self._name = name
         self._services = services
         self._playout = playout
         self._on_change = on_change
         self._lock = asyncio.Lock()
-        self._plan: Plan | None = None
-        self._runner: StageRunner | None = None
+        self._line = Line(services.config.media.max_frame_age_s)
+        self._plan: ChainPlan | None = None
+        self._runners: dict[str, StageRunner] = {}
         self._demand = False
         self._closed = False
 
     @property
     def pipeline_id(self) -> str | None:
-        return self._plan.config.pipeline_id if self._plan else None
+        return self._plan.main.config.pipeline_id if self._plan else None
 
     @property
     def mode(self) -> str | None:
-        return self._plan.mode if self._plan else None
+        return self._plan.main.mode if self._plan else None
 
     @property
     def failed(self) -> bool:
-        return self._runner is not None and self._runner.failed
+        """Whether a stage gave up without which there is no picture."""
+        return any(
+            self._runners[stage.id].failed and _stops(stage)
+            for stage in (self._plan.active if self._plan else ())
+        )
 
     @property
-    def revision(self) -> int:
-        return self._runner.settings.revision if self._runner else 0
+    def error(self) -> str | None:
+        """What goes wrong now, with the stage's id where it is not the main one."""
+        for stage in self._plan.active if self._plan else ():
+            runner = self._runners[stage.id]
+            if runner.error is not None and not (runner.failed and not _stops(stage)):
+                return runner.error if stage.id == MAIN else f"{stage.id}: {runner.error}"
+        return None
+
+    @property
+    def warnings(self) -> list[str]:
+        """One sentence for each stage that gave up and is left out."""
+        return [
+            f"{stage.id} is bypassed: {self._runners[stage.id].error}; send its list again to retry"
+            for stage in (self._plan.active if self._plan else ())
+            if self._runners[stage.id].failed and not _stops(stage)
+        ]
 
     @property
     def dropped(self) -> int:
-        return self._runner.queue.statistics().dropped if self._runner else 0
+        return self._line.queue.statistics().dropped
 
-    def settings_json(self) -> dict[str, Any]:
-        if self._plan is None or self._runner is None:
-            return {}
-        return self._plan.config.to_json(self._runner.settings.in_force)
+    def describe(self) -> dict[str, Any]:
+        """The CHAIN's part of a SESSION."""
+        plan = self._plan
+        main = self._describe(plan.main) if plan else None
+        return {
+            "pipeline": self.pipeline_id,
+            "mode": self.mode,
+            "settings": main["settings"] if main else {},
+            "revision": main["revision"] if main else 0,
+            "main": main,
+            "preprocessors": [self._describe(stage) for stage in plan.preprocessors]
+            if plan
+            else [],
+            "postprocessors": [self._describe(stage) for stage in plan.postprocessors]
+            if plan
+            else [],
+        }
 
-    def plan(
-        self, pipeline: str | None, mode: str | None, settings: Mapping[str, Any] | None
-    ) -> Plan:
-        """Validate a choice on top of what is in force.
+    def _describe(self, stage: StagePlan) -> dict[str, Any]:
+        runner = self._runners[stage.id]
+        return {
+            "id": stage.id,
+            "pipeline": stage.config.pipeline_id,
+            "enabled": stage.enabled,
+            "active": runner.seat in self._line.seats,
+            "settings": stage.config.to_json(runner.settings.in_force),
+            "revision": runner.settings.revision,
+            "error": runner.error,
+            "latency_ms": runner.latency_summary(),
+        }
+
+    def remaining(self, wish: ChainWish) -> ChainWish:
+        """The part of ``wish`` that is something else than what runs."""
+        return wish if self._plan is None else remaining(wish, self._plan)
+
+    def plan(self, wish: ChainWish) -> ChainPlan:
+        """Validate a wish on top of what is in force; see `plan_chain` for what it raises."""
+        services = self._services
+        return plan_chain(wish, self._plan, services.registry, services.config.session)
+
+    async def switch(self, wish: ChainWish) -> None:
+        """Load what is new beside what runs, then change the order between two chunks.
+
+        Stages whose id and pipeline stay keep their state, wherever they move; so does the main
+        one, unless the wish names it.
 
         Raises:
-            PipelineNotFound, PipelineUnavailable: no such pipeline here.
-            InvalidInput: the pipeline lacks this mode.
-            InvalidSettings: its config class refuses the settings.
-
-        """
-        current = self._plan
-        if pipeline is None and current is not None:
-            chosen = current.pipeline
-        else:
-            chosen = self._services.registry.get(
-                pipeline or self._services.config.session.default_pipeline
-            )
-        config = chosen.get_config_class()
-        same = current is not None and current.pipeline is chosen
-        overrides = {**(current.overrides if same and current else {}), **(settings or {})}
-        kept_mode = current.mode if current and current.mode in config.supported_modes() else None
-        mode = mode or kept_mode or config.default_mode()
-        if mode not in config.supported_modes():
-            modes = ", ".join(config.supported_modes())
-            message = f"{config.pipeline_id} has no mode {mode!r}; its modes are {modes}"
-            raise InvalidInput(message, (FieldError("mode", message),))
-        return Plan(chosen, mode, overrides, config.validate_settings(mode, overrides))
-
-    async def switch(
-        self, pipeline: str | None, mode: str | None, settings: Mapping[str, Any] | None
-    ) -> None:
-        """Load the choice beside what runs, then swap between two chunks.
-
-        Raises:
-            PipelineFailed, ArtifactError: it did not load; what ran goes on.
+            PipelineFailed, ArtifactError: a stage did not load; what ran goes on.
             Closed: the session ended meanwhile.
 
         """
         async with self._lock:
-            plan = self.plan(pipeline, mode, settings)
-            runner = await self._load(plan)
             if self._closed:
-                await runner.aclose()
                 return
-            old, self._runner, self._plan = self._runner, runner, plan
-            self.error = None
-            if old is not None:
-                await old.aclose()
-                self._playout.clear()
-            runner.set_demand(self._demand)
-            runner.start()
+            plan = self.plan(wish)
+            kept = self._kept(plan, wish)
+            loaded = await self._load_all([stage for stage in plan.stages if stage.id not in kept])
+            try:
+                await self._line.arrange(self._seats(plan, {**kept, **loaded}))
+            except BaseException:
+                await _close_all(loaded.values())
+                raise
+            # Settings may have come while it loaded.
+            await self._install(self.plan(wish), kept, loaded)
         self._on_change()
 
-    async def _load(self, plan: Plan) -> StageRunner:
+    def _kept(self, plan: ChainPlan, wish: ChainWish) -> dict[str, StageRunner]:
+        kept: dict[str, StageRunner] = {}
+        for stage in plan.stages:
+            runner = self._runners.get(stage.id)
+            if runner is None or runner.failed or runner.stage.pipeline_class is not stage.pipeline:
+                continue
+            if stage.id == MAIN and wish.names_main:
+                continue
+            if not stage.moved_load_params(runner.settings.newest):
+                kept[stage.id] = runner
+        return kept
+
+    def _seats(self, plan: ChainPlan, runners: Mapping[str, StageRunner]) -> list[Seat]:
+        return [runners[stage.id].seat for stage in plan.active]
+
+    async def _install(
+        self, plan: ChainPlan, kept: dict[str, StageRunner], loaded: dict[str, StageRunner]
+    ) -> None:
+        """Put the new chain to work; what it does without is closed."""
+        if MAIN in loaded and self._runners:
+            self._playout.clear()
+        before, self._runners = self._runners, {**kept, **loaded}
+        self._plan = plan
+        for stage in plan.stages:
+            settings = self._runners[stage.id].settings
+            if settings.newest != stage.values:
+                settings.submit(stage.values)
+        for runner in loaded.values():
+            runner.set_demand(self._demand)
+            runner.start()
+        for runner in kept.values():
+            if runner.failed:
+                self._runner_changed(runner)
+        await _close_all([one for one in before.values() if one not in kept.values()])
+
+    async def _load_all(self, stages: Sequence[StagePlan]) -> dict[str, StageRunner]:
+        """Load one after the other; when one fails, none stays."""
+        loaded: dict[str, StageRunner] = {}
+        try:
+            for stage in stages:
+                loaded[stage.id] = await self._load(stage)
+        except BaseException:
+            await _close_all(loaded.values())
+            raise
+        return loaded
+
+    async def _load(self, plan: StagePlan) -> StageRunner:
         services, limits = self._services, self._services.config
         try:
             config = plan.config(**plan.values)
@@ -163,32 +213,34 @@ class Production:
         return StageRunner(
             self._name,
             stage,
-            LiveSettings(plan.values, self._wake),
+            plan.values,
             video=plan.mode == "video",
             executors=services.executors,
+            line=self._line,
             playout=self._playout,
-            controls=self.controls,
+            controls=self.controls if plan.id == MAIN else ControlState(),
             text_fps=limits.media.text_fps,
-            max_frame_age_s=limits.media.max_frame_age_s,
             max_failures=limits.inference.max_failures,
-            on_failure=self._failed,
-            on_recovery=self._recovered,
+            on_change=self._runner_changed,
         )
 
-    async def update_settings(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Submit live settings and answer when they (or later ones) are in force.
+    async def update_settings(
+        self, changes: Mapping[str, Any], stage_id: str = MAIN
+    ) -> dict[str, Any]:
+        """Submit one stage's live settings and answer when they (or later ones) are in force.
 
         Raises:
+            NotFound: there is no such stage.
             InvalidSettings: a value is refused, or a load parameter would change.
 
         """
-        if self._plan is None or self._runner is None:
+        if self._plan is None:
             raise PipelineFailed("the pipeline is still loading; try again when it is ready")
-        plan, runner = self._plan, self._runner
-        values = plan.config.validate_settings(plan.mode, {**plan.overrides, **changes})
-        _refuse_load_params(plan.config, values, runner.settings.newest)
-        self._plan = Plan(plan.pipeline, plan.mode, {**plan.overrides, **changes}, values)
-        applied = runner.settings.submit(values)
+        stage = self._plan.stage(stage_id).changed(changes)
+        runner = self._runners[stage_id]
+        _refuse_load_params(stage, stage.moved_load_params(runner.settings.newest))
+        self._plan = self._plan.with_stage(stage)
+        applied = runner.settings.submit(stage.values)
         if runner.failed:
             runner.settings.commit()
         done, _ = await asyncio.wait(
@@ -196,33 +248,33 @@ class Production:
         )
         self._on_change()
         return {
-            "settings": plan.config.to_json(runner.settings.in_force),
+            "settings": stage.config.to_json(runner.settings.in_force),
             "revision": runner.settings.revision,
             "applied": bool(done),
         }
 
+    def control(self, keys: Sequence[str], dx: float, dy: float) -> None:
+        """Hand keyboard and mouse to every stage that may want them."""
+        self.controls.update(keys, dx, dy)
+        for stage_id, runner in self._runners.items():
+            if stage_id != MAIN:
+                runner.controls.update(keys, dx, dy)
+
     def feed(self, frame: MediaFrame) -> None:
-        if self._runner is not None:
-            self._runner.feed(frame)
+        if self.mode == "video":
+            self._line.feed(frame)
 
     def set_demand(self, watched: bool) -> None:
         self._demand = watched
-        if self._runner is not None:
-            self._runner.set_demand(watched)
+        for runner in self._runners.values():
+            runner.set_demand(watched)
 
-    def _wake(self) -> None:
-        if self._runner is not None:
-            self._runner.wake()
-
-    def _failed(self, error: Exception, fatal: bool) -> None:
-        what = f"{type(error).__name__}: {error}"
-        self.error = (
-            f"{self.pipeline_id} gave up after repeated failures: {what}" if fatal else what
-        )
-        self._on_change()
-
-    def _recovered(self) -> None:
-        self.error = None
+    def _runner_changed(self, runner: StageRunner) -> None:
+        """A stage failed or works again; one that gave up is bypassed where that is harmless."""
+        if runner.failed:
+            for stage in self._plan.stages if self._plan else ():
+                if self._runners[stage.id] is runner and not _stops(stage):
+                    self._line.leave(runner.seat)
         self._on_change()
 
     async def aclose(self) -> None:
@@ -230,17 +282,25 @@ class Production:
         self._closed = True
         self.loading.cancel()
         async with self._lock:
-            runner, self._runner = self._runner, None
-            if runner is not None:
-                await runner.aclose()
+            runners, self._runners, self._plan = self._runners, {}, None
+            self._line.close()
+            await _close_all(runners.values())
 
 
-def _refuse_load_params(
-    config: type[BasePipelineConfig], values: Mapping[str, Any], newest: Mapping[str, Any]
-) -> None:
-    moved = [name for name in sorted(config.load_params()) if values.get(name) != newest.get(name)]
+def _stops(stage: StagePlan) -> bool:
+    """Whether there is no picture without this stage."""
+    return stage.id == MAIN or stage.config.fails_closed
+
+
+async def _close_all(runners: Collection[StageRunner]) -> None:
+    await asyncio.gather(*(runner.aclose() for runner in runners))
+
+
+def _refuse_load_params(stage: StagePlan, moved: list[str]) -> None:
     if moved:
         remedy = 'is a load parameter: reload with PATCH /sessions/{name} {"settings": {...}} to change it'
+        if stage.id != MAIN:
+            remedy = "is a load parameter: send the list of stages with the new value to reload"
         raise InvalidSettings(
             f"{', '.join(moved)} {remedy}", tuple(FieldError(name, remedy) for name in moved)
         )

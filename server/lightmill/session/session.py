@@ -21,6 +21,7 @@ from lightmill.session.preview import Previews
 from lightmill.session.production import Production
 from lightmill.session.services import Services
 from lightmill.session.source import Publisher, SourcePublisher
+from lightmill.session.wish import MAIN, ChainWish
 
 logger = logging.getLogger(__name__)
 
@@ -91,16 +92,6 @@ class Session:
     def start_idle_countdown(self) -> None:
         """End a session that was created ahead and that nobody joins."""
         self._let_go()
-
-    def differs(self, pipeline: str | None, mode: str | None, settings: dict[str, Any]) -> bool:
-        """Whether these wishes ask for something else than what runs."""
-        production = self.production
-        in_force = production.settings_json()
-        return (
-            pipeline not in (None, production.pipeline_id)
-            or mode not in (None, production.mode)
-            or any(name not in in_force or in_force[name] != settings[name] for name in settings)
-        )
 
     async def accept(self, request: PeerRequest) -> PeerAnswer:
         """Negotiate a peer; a refused offer leaves the session as it was.
@@ -269,17 +260,15 @@ class Session:
             self._end_timer.cancel()
             self._end_timer = None
 
-    async def update(
-        self, *, pipeline: str | None, mode: str | None, settings: dict[str, Any] | None
-    ) -> dict[str, Any]:
-        await self.production.switch(pipeline, mode, settings)
+    async def update(self, chain: ChainWish) -> dict[str, Any]:
+        await self.production.switch(chain)
         return self.describe()
 
-    async def update_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
-        return await self.production.update_settings(settings)
+    async def update_settings(self, settings: dict[str, Any], stage: str = MAIN) -> dict[str, Any]:
+        return await self.production.update_settings(settings, stage)
 
     def control(self, keys: list[str], dx: float, dy: float) -> None:
-        self.production.controls.update(keys, dx, dy)
+        self.production.control(keys, dx, dy)
 
     async def snapshot(self) -> bytes:
         """The newest processed picture as JPEG. Raises `NotFound` before the first."""
@@ -316,6 +305,10 @@ class Session:
             card = self.source.card
         return (card[0], [self.name, card[1]]) if card else None
 
+    def _warnings(self) -> list[str]:
+        failing = [f"source: {self.source.why}"] if self.source and self.source.why else []
+        return [*self.production.warnings, *failing]
+
     def describe(self) -> dict[str, Any]:
         """The SESSION of ``docs/protocol.md``."""
         now, broadcast, publisher = monotonic(), self.broadcast, self._publisher
@@ -323,14 +316,11 @@ class Session:
         return {
             "name": self.name,
             "state": self.state,
-            "pipeline": self.production.pipeline_id,
-            "mode": self.production.mode,
-            "settings": self.production.settings_json(),
-            "revision": self.production.revision,
+            **self.production.describe(),
             "codec": self.codec,
             "loading": self.production.loading.to_json(),
             "error": self.production.error,
-            "warnings": [f"source: {self.source.why}"] if self.source and self.source.why else [],
+            "warnings": self._warnings(),
             "publisher": publisher and publisher.describe(),
             "viewers": self.n_viewers,
             "created_s_ago": round(now - self._created, 3),

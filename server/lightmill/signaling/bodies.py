@@ -3,49 +3,30 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from lightmill.errors import FieldError, InvalidInput
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-NAME_RULE = (
-    "use 1 to 64 letters, digits, dots, dashes and underscores, starting with a letter or digit"
-)
+from lightmill.session.wish import ChainWish, checked_name
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-def checked_name(name: str) -> str:
-    """Return ``name`` or raise ``ValueError`` with the rule."""
-    if not NAME.fullmatch(name):
-        raise ValueError(NAME_RULE)
-    return name
-
 
 Codec = Literal["auto", "h264", "vp8"]
 SessionName = Annotated[str, AfterValidator(checked_name)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class SessionChoice(_Body):
+class SessionChoice(ChainWish):
     """What ``PATCH /sessions/{name}`` takes."""
 
-    pipeline: str | None = None
-    mode: str | None = None
-    settings: dict[str, Any] | None = None
     codec: Codec | None = None
 
 
-class Source(_Body):
+class Source(BaseModel):
     """What ``PUT /sessions/{name}/source`` takes."""
 
+    model_config = ConfigDict(extra="forbid")
     url: str = Field(min_length=1, max_length=2048)
     loop: bool = False
 

@@ -19,9 +19,7 @@ async def post_offer(request: web.Request) -> web.Response:
             PeerRole.DUPLEX,
             offer.sdp,
             offer.session,
-            offer.pipeline,
-            offer.mode,
-            offer.settings or {},
+            offer.chain,
             offer.codec,
         )
     )

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from lightmill.errors import InvalidDescription, PeerNotFound
 from lightmill.session.host import PeerRequest, PeerRole
+from lightmill.session.wish import ChainWish
 from lightmill.signaling.bodies import path_name, query_codec, read_text
 from lightmill.signaling.keys import HOST
 from lightmill.signaling.sdp_text import check_offer
@@ -39,8 +40,7 @@ async def create(request: web.Request, role: PeerRole, endpoint: str) -> web.Res
             role,
             sdp,
             session,
-            request.query.get("pipeline"),
-            request.query.get("mode"),
+            ChainWish(pipeline=request.query.get("pipeline"), mode=request.query.get("mode")),
             codec=query_codec(request),
         )
     )

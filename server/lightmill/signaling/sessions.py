@@ -18,7 +18,7 @@ async def create_session(request: web.Request) -> web.Response:
     body = await read_model(request, NewSession)
     source = body.source and SourceRequest(body.source.url, body.source.loop)
     session = await request.app[HOST].create_session(
-        SessionRequest(body.name, body.pipeline, body.mode, body.settings or {}, body.codec, source)
+        SessionRequest(body.name, body.chain, body.codec, source)
     )
     headers = {"Location": f"/sessions/{session['name']}"}
     return web.json_response(session, status=201, headers=headers)
@@ -31,14 +31,12 @@ async def get_session(request: web.Request) -> web.Response:
 async def patch_session(request: web.Request) -> web.Response:
     body = await read_model(request, SessionChoice)
     if not body.model_fields_set:
-        message = "name at least one of pipeline, mode, settings and codec"
+        message = (
+            "name at least one of pipeline, mode, settings, preprocessors, postprocessors and codec"
+        )
         raise InvalidInput(message, (FieldError("pipeline", message),))
     session = await request.app[HOST].update_session(
-        path_name(request),
-        pipeline=body.pipeline,
-        mode=body.mode,
-        settings=body.settings,
-        codec=body.codec,
+        path_name(request), body.chain, codec=body.codec
     )
     return web.json_response(session)
 
@@ -46,6 +44,14 @@ async def patch_session(request: web.Request) -> web.Response:
 async def patch_settings(request: web.Request) -> web.Response:
     settings = await read_object(request)
     return web.json_response(await request.app[HOST].update_settings(path_name(request), settings))
+
+
+async def patch_stage_settings(request: web.Request) -> web.Response:
+    settings = await read_object(request)
+    reply = await request.app[HOST].update_settings(
+        path_name(request), settings, request.match_info["stage"]
+    )
+    return web.json_response(reply)
 
 
 async def delete_session(request: web.Request) -> web.Response:
@@ -67,4 +73,5 @@ def register(app: web.Application) -> None:
     app.router.add_patch("/sessions/{session}", patch_session)
     app.router.add_delete("/sessions/{session}", delete_session)
     app.router.add_patch("/sessions/{session}/settings", patch_settings)
+    app.router.add_patch("/sessions/{session}/stages/{stage}/settings", patch_stage_settings)
     app.router.add_get("/sessions/{session}/snapshot.jpg", get_snapshot)

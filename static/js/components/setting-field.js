@@ -12,13 +12,13 @@ export class SettingField extends HTMLElement {
   /** @type {HTMLInputElement|null} */ #unset = null;
   #error = document.createElement("p");
 
-  /** @param {Field} field */
-  constructor(field) {
+  /** @param {Field} field @param {string} [prefix] makes ids differ between forms */
+  constructor(field, prefix = "") {
     super();
     this.#field = field;
     this.#value = field.initial;
     this.dataset.field = field.name;
-    const id = `field-${field.name}`;
+    const id = `${prefix}field-${field.name}`;
     const label = document.createElement("label");
     label.textContent = field.label;
     label.htmlFor = id;

@@ -12,6 +12,8 @@ const GROUP_TITLES = /** @type {Record<string, string>} */ ({ input: "Input", co
 export class SettingsForm extends HTMLElement {
   /** @type {Map<string, SettingField>} */ #fields = new Map();
   #live = false;
+  /** Makes the ids of several forms on one page differ. */
+  prefix = "";
   #reload = document.createElement("button");
 
   constructor() {
@@ -48,7 +50,7 @@ export class SettingsForm extends HTMLElement {
     /** @type {Map<string, HTMLElement>} */
     const blocks = new Map();
     for (const field of members) {
-      const element = new SettingField(field);
+      const element = new SettingField(field, this.prefix);
       this.#fields.set(field.name, element);
       if (!field.component) {
         set.append(element);

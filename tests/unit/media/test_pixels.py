@@ -199,3 +199,30 @@ def test_a_gpu_gives_what_the_cpu_gives():
     ):
         for a, b in zip(planes_of(frame), planes_of(other), strict=True):
             assert np.abs(a.astype(int) - b).max() <= 1
+
+
+def test_pictures_of_every_form_become_rgb_and_planes():
+    converter = FrameConverter(torch.device("cpu"))
+    rgb = torch.full((32, 64, 3), 100, dtype=torch.uint8)
+    (frame,) = converter.to_frames([rgb])
+    (planes,) = converter.to_planes([frame])
+    as_rgb = converter.as_rgb([rgb, planes, frame, rgb])
+    assert [tuple(picture.shape) for picture in as_rgb] == [(1, 32, 64, 3)] * 4
+    assert all((picture.int() - 100).abs().max() <= 2 for picture in as_rgb)
+    assert as_rgb[0].data_ptr() == rgb.data_ptr()
+    as_planes = converter.as_planes([planes, rgb, frame])
+    assert as_planes[0] is planes
+    assert all((one.y.int() - planes.y.int()).abs().max() <= 1 for one in as_planes)
+
+
+def test_owned_output_shares_no_memory_with_what_was_returned():
+    video = torch.zeros((2, 4, 4, 3), dtype=torch.uint8)
+    gray = torch.zeros((1, 4, 4, 1), dtype=torch.uint8).expand(1, 4, 4, 3)
+    planes = YuvPlanes(*(torch.zeros(size, dtype=torch.uint8) for size in [(4, 4), (2, 2), (2, 2)]))
+    made = split_output([video, gray, planes], own=True)
+    video += 9
+    planes.y.add_(9)
+    made[2].add_(1)
+    assert made[0].max() == 0 and made[2].is_contiguous() and gray.max() == 0
+    assert made[3].y.max() == 0
+    assert split_output(video)[0].data_ptr() == video.data_ptr()

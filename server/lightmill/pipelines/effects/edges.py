@@ -20,7 +20,7 @@ class EdgesConfig(BasePipelineConfig):
     pipeline_id: ClassVar[str] = "edges"
     pipeline_name: ClassVar[str] = "Edges"
     pipeline_description: ClassVar[str] = "Draws the outlines of things."
-    usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR]
+    usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
 
     strength: float = Field(

@@ -22,7 +22,7 @@ class GrayConfig(BasePipelineConfig):
     pipeline_id: ClassVar[str] = "gray"
     pipeline_name: ClassVar[str] = "Gray"
     pipeline_description: ClassVar[str] = "Turns colours into shades of gray."
-    usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR]
+    usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
 
     amount: float = Field(

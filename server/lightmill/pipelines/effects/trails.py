@@ -21,7 +21,7 @@ class TrailsConfig(BasePipelineConfig):
     pipeline_id: ClassVar[str] = "trails"
     pipeline_name: ClassVar[str] = "Trails"
     pipeline_description: ClassVar[str] = "Bright moving things leave fading trails."
-    usage: ClassVar[list[UsageType]] = [UsageType.POSTPROCESSOR]
+    usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
 
     decay: float = Field(

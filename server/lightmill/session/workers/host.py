@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from time import monotonic
 from typing import Any
 
@@ -26,6 +26,7 @@ from lightmill.session.host import (
     generated_name,
     ice_servers_json,
 )
+from lightmill.session.wish import MAIN, ChainWish
 from lightmill.session.workers.link import RETRY_AFTER_S
 from lightmill.session.workers.placement import Load, least_loaded
 from lightmill.session.workers.pool import Slot, WorkerPool
@@ -83,7 +84,7 @@ class WorkerSessionHost:
     async def connect(self, request: PeerRequest) -> PeerAnswer:
         name = request.session or generated_name()
         async with self._place(name) as worker:
-            wish = asdict(replace(request, session=name))
+            wish = {**asdict(request), "session": name, "chain": request.chain.model_dump()}
             frame = await self._pool.call(worker, "connect", LOADING_S, request=wish)
             answer = PeerAnswer(**frame.message["ok"])
             record = PeerRecord(request.role, answer.session, answer.etag)
@@ -93,7 +94,7 @@ class WorkerSessionHost:
     async def create_session(self, request: SessionRequest) -> dict[str, Any]:
         name = request.name or generated_name()
         async with self._place(name) as worker:
-            wish = asdict(replace(request, name=name))
+            wish = {**asdict(request), "name": name, "chain": request.chain.model_dump()}
             frame = await self._pool.call(worker, "create_session", LOADING_S, request=wish)
             return frame.message["ok"]
 
@@ -161,20 +162,16 @@ class WorkerSessionHost:
         return (await self._ask(name, "session", QUICK_S)).message["ok"]
 
     async def update_session(
-        self,
-        name: str,
-        *,
-        pipeline: str | None = None,
-        mode: str | None = None,
-        settings: dict[str, Any] | None = None,
-        codec: str | None = None,
+        self, name: str, chain: ChainWish, *, codec: str | None = None
     ) -> dict[str, Any]:
-        wishes = {"pipeline": pipeline, "mode": mode, "settings": settings, "codec": codec}
+        wishes = {"chain": chain.model_dump(), "codec": codec}
         return (await self._ask(name, "update_session", LOADING_S, **wishes)).message["ok"]
 
-    async def update_settings(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    async def update_settings(
+        self, name: str, settings: dict[str, Any], stage: str = MAIN
+    ) -> dict[str, Any]:
         timeout_s = QUICK_S + self._config.session.apply_timeout_s
-        frame = await self._ask(name, "update_settings", timeout_s, settings=settings)
+        frame = await self._ask(name, "update_settings", timeout_s, settings=settings, stage=stage)
         return frame.message["ok"]
 
     async def snapshot(self, name: str) -> bytes:

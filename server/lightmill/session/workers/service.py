@@ -21,6 +21,7 @@ from lightmill.session.host import (
     SessionRequest,
     SourceRequest,
 )
+from lightmill.session.wish import ChainWish
 from lightmill.session.workers.wire import (
     INTERNAL,
     Frame,
@@ -80,7 +81,7 @@ class WorkerService:
             "create_session": self._create_session,
             "sessions": host.sessions,
             "session": host.session,
-            "update_session": host.update_session,
+            "update_session": self._update_session,
             "update_settings": host.update_settings,
             "snapshot": host.snapshot,
             "preview": self._preview,
@@ -133,12 +134,20 @@ class WorkerService:
 
     async def _connect(self, request: dict[str, Any]) -> dict[str, Any]:
         request["role"] = PeerRole(request["role"])
+        request["chain"] = ChainWish.model_validate(request["chain"])
         return asdict(await self._host.connect(PeerRequest(**request)))
 
     async def _create_session(self, request: dict[str, Any]) -> dict[str, Any]:
         if source := request.get("source"):
             request["source"] = SourceRequest(**source)
+        request["chain"] = ChainWish.model_validate(request["chain"])
         return await self._host.create_session(SessionRequest(**request))
+
+    async def _update_session(
+        self, name: str, chain: dict[str, Any], codec: str | None
+    ) -> dict[str, Any]:
+        wish = ChainWish.model_validate(chain)
+        return await self._host.update_session(name, wish, codec=codec)
 
     async def _preview(self, name: str, request: dict[str, Any], after: int) -> PreviewPicture:
         return await self._host.preview(name, PreviewRequest(**request), after)

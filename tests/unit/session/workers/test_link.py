@@ -77,8 +77,9 @@ async def ends():
     await ends.aclose()
 
 
-async def create(ends: Ends, name: str, **wish: object) -> dict:
-    return await ends.ask("create_session", request={"name": name, "settings": {}, **wish})
+async def create(ends: Ends, name: str, codec: str | None = None, **chain: object) -> dict:
+    request = {"name": name, "codec": codec, "chain": chain}
+    return await ends.ask("create_session", request=request)
 
 
 async def test_replies_errors_and_events_cross(ends):
@@ -104,13 +105,13 @@ async def test_replies_errors_and_events_cross(ends):
 async def test_states_are_told_while_they_are_watched(ends):
     await create(ends, "show", pipeline="color")
     assert (await ends.ask("watch", name="show"))["codec"] == "auto"
-    await ends.ask("update_session", name="show", codec="h264")
+    await ends.ask("update_session", name="show", chain={}, codec="h264")
     states = [told["session"] for told in ends.heard if told["event"] == "state"]
     assert states[-1]["codec"] == "h264"
     ends.link.tell("unwatch", name="show")
     await ends.ask("session", name="show")
     ends.heard.clear()
-    await ends.ask("update_session", name="show", codec="vp8")
+    await ends.ask("update_session", name="show", chain={}, codec="vp8")
     assert ends.heard == []
 
 
