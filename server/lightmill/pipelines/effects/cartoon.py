@@ -114,7 +114,7 @@ class Cartoon(FrameEffect):
         flat = cv2.cvtColor(cv2.LUT(yuv, tables[None]), cv2.COLOR_YCrCb2RGB)
         if settings["outlines"] == 0:
             return np.asarray(flat)
-        gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        gray = cv2.extractChannel(yuv, 0)  # smoothed: grass and noise get no lines
         lines = outlines(gray, settings["thickness"] * max(1.0, height / 480), settings["detail"])
         ink = cv2.addWeighted(
             lines, settings["outlines"], lines, 0, 255 * (1 - settings["outlines"])

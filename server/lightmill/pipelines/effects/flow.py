@@ -24,6 +24,10 @@ from lightmill.pipelines.opencv import Picture, cv2, resized
 
 LEAST_ARROW_PX = 1.5
 """Shorter motion is noise, and gets no arrow."""
+SMOOTHING_PX = 1.5
+"""Of the small picture: the search's patches would be seen as squares."""
+DEAD_PX = 0.4
+"""Slower motion is a camera's noise, and stays dark."""
 
 
 class FlowConfig(BasePipelineConfig):
@@ -72,7 +76,7 @@ class MotionFlow(FrameEffect):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._search = Flow("fast")
+        self._search = Flow("fine")
         self._before: Picture | None = None
         self._motion: Picture | None = None  # (h, w, 2) float32, pixels of the small picture
 
@@ -103,6 +107,7 @@ class MotionFlow(FrameEffect):
         now = self._search.between(before, gray)
         if difference(before, warped(gray, now, 1)) > CUT_RESIDUAL:
             now = np.zeros_like(now)  # another scene: nothing moved from one to the other
+        now = np.asarray(cv2.GaussianBlur(now, (0, 0), SMOOTHING_PX))
         self._motion = _stronger(now, self._motion * np.float32(persistence))
         return self._motion
 
@@ -119,7 +124,7 @@ def wheel(motion: Picture, full_px: float) -> Picture:
     hsv = np.empty((*motion.shape[:2], 3), np.uint8)
     hsv[..., 0] = np.minimum(degrees / 2, 179)
     hsv[..., 1] = 230
-    hsv[..., 2] = np.minimum(speed * (255 / full_px), 255)
+    hsv[..., 2] = np.clip((speed - DEAD_PX) * (255 / full_px), 0, 255)
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
 
 

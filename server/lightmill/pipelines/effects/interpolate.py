@@ -35,7 +35,7 @@ class InterpolateConfig(BasePipelineConfig):
 
     quality: Literal["fast", "fine"] = Field(
         default="fine",
-        description="Fine follows small and fast things better, and takes a quarter more time",
+        description="Fine follows small and fast things better, and takes 4 ms more at 640x480",
         json_schema_extra=ui_field_config(order=1, label="Quality"),
     )
     max_mismatch: float = Field(
@@ -52,7 +52,7 @@ class Interpolate(FrameEffect):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._before: tuple[Picture, Picture] | None = None  # (H, W, 3), and gray (h, w)
-        self._search = {quality: Flow(quality) for quality in ("fast", "fine")}
+        self._search = {"fast": Flow("fast"), "fine": Flow("fine")}
 
     @classmethod
     def get_config_class(cls) -> type[InterpolateConfig]:

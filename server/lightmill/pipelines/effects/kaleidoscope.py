@@ -40,10 +40,10 @@ class KaleidoscopeConfig(BasePipelineConfig):
         json_schema_extra=ui_field_config(order=2, label="Zoom"),
     )
     angle: float = Field(
-        default=0.0,
+        default=-90.0,
         ge=-180,
         le=180,
-        description="Which part of the picture the wedges show, degrees",
+        description="Where in the picture the wedges begin: 0 right of the centre, -90 above it",
         json_schema_extra=ui_field_config(order=3, label="Angle (degrees)"),
     )
     spin: float = Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -34,13 +34,12 @@ class Flow:
     LEAST_PX = 24
     """Below this height or width its patches find no room: nothing moves."""
 
-    def __init__(self, quality: Literal["fast", "fine"] = "fast") -> None:
-        preset = (
-            cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST
-            if quality == "fast"
-            else cv2.DISOPTICAL_FLOW_PRESET_FAST
-        )
-        self._search: Any = cv2.DISOpticalFlow_create(preset)
+    FINEST_SCALE: ClassVar = {"fast": 2, "fine": 1}
+    """Patches end at 4 or at 2 pixels. Fine takes twice the time; fast leaves blocks."""
+
+    def __init__(self, quality: Literal["fast", "fine"]) -> None:
+        self._search: Any = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._search.setFinestScale(self.FINEST_SCALE[quality])
 
     def between(self, before: Picture, after: Picture) -> Picture:
         """``(H, W, 2)`` float32: where each pixel of ``before`` went, in pixels, x first."""

@@ -19,6 +19,8 @@ from lightmill.planes import YuvPlanes
 
 MAX_HISTORY_BYTES = 128 * 1024 * 1024
 """A session's frames take 1.5 bytes a pixel each: 240 at 640x480 (111 MB), 97 at 1280x720."""
+BLEND_STEPS = 256
+"""Shares are counted in these, so that whole numbers of 16 bits do."""
 
 
 class SlitScanConfig(BasePipelineConfig):
@@ -47,20 +49,20 @@ class SlitScanConfig(BasePipelineConfig):
     )  # fmt: skip
 
 
-def delays(lines: int, depth: int, direction: str) -> Picture:
-    """By how many frames each line is late, ``(lines,)`` int64 from 0 to ``depth - 1``."""
-    at = (np.arange(lines) + 0.5) / lines  # 0..1 from the first line to the last
+def delays(lines: int, depth: float, direction: str) -> Picture:
+    """By how many frames each line is late, ``(lines,)`` float32 from 0 to ``depth``."""
+    at = (np.arange(lines, dtype=np.float32) + 0.5) / lines  # 0..1 from the first line to the last
     if direction in ("up", "left"):
         at = 1 - at
     if direction in ("outwards", "inwards"):
         at = np.abs(2 * at - 1)
     if direction == "inwards":
         at = 1 - at
-    return np.minimum((at * depth).astype(np.int64), depth - 1)
+    return at * np.float32(depth)
 
 
 class SlitScan(PlaneEffect):
-    """Keeps whole frames, newest last, and copies a strip out of each."""
+    """Keeps whole frames, newest last, and blends each line out of the two nearest to its moment."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -80,18 +82,35 @@ class SlitScan(PlaneEffect):
         while len(self._frames) > depth:
             self._frames.popleft()
         sideways = settings["direction"] in ("left", "right")
-        chroma = arrays[1].shape[1 if sideways else 0]
-        late = delays(chroma, depth, settings["direction"])
-        late = np.minimum(late, len(self._frames) - 1)  # what is not there yet: the oldest
-        bounds = [0, *(np.flatnonzero(np.diff(late)) + 1).tolist(), chroma]
-        made = [np.empty_like(plane) for plane in arrays]
-        for start, end in pairwise(bounds):
-            frame = self._frames[len(self._frames) - 1 - int(late[start])]
-            for index, scale in enumerate((2, 1, 1)):  # a chroma line stands for two of luma
-                strip = slice(start * scale, end * scale)
-                part = (slice(None), strip) if sideways else (strip, slice(None))
-                made[index][part] = frame[index][part]
+        made: list[Picture] = []
+        for index, plane in enumerate(arrays):
+            history = [frame[index] for frame in self._frames]
+            late = delays(plane.shape[1 if sideways else 0], depth - 1, settings["direction"])
+            if sideways:
+                made.append(scanned([kept.T for kept in history], late).T)
+            else:
+                made.append(scanned(history, late))
         return made
+
+
+def scanned(history: list[Picture], late: Picture) -> Picture:
+    """Each line of ``(H, W)`` from ``late`` frames ago; ``history`` has the newest last.
+
+    What is not there yet is the oldest picture.
+    """
+    late = np.minimum(late, len(history) - 1)
+    newer = late.astype(np.int64)
+    older_share = np.round((late - newer) * BLEND_STEPS).astype(np.uint16)[:, None]
+    made = np.empty_like(history[-1])
+    bounds = [0, *(np.flatnonzero(np.diff(newer)) + 1).tolist(), len(late)]
+    for start, end in pairwise(bounds):
+        lines = slice(start, end)
+        ago = int(newer[start])
+        newest = history[len(history) - 1 - ago][lines]
+        older = history[max(0, len(history) - 2 - ago)][lines]
+        share = older_share[lines]
+        made[lines] = (newest * (BLEND_STEPS - share) + older * share) // BLEND_STEPS
+    return made
 
 
 @hookimpl
