@@ -78,7 +78,7 @@ def tone_table(tones: int) -> Picture:
     at = np.arange(256) / 255 * (tones - 1)
     step = np.floor(at)
     ramp = np.clip((at - step - 0.5) / STEP_SOFTNESS + 0.5, 0, 1)
-    return np.round((step + ramp) / (tones - 1) * 255).clip(0, 255).astype(np.uint8)
+    return np.rint((step + ramp) / (tones - 1) * 255).clip(0, 255).astype(np.uint8)
 
 
 def outlines(gray: Picture, thickness_px: float, detail: float) -> Picture:
@@ -92,7 +92,7 @@ def outlines(gray: Picture, thickness_px: float, detail: float) -> Picture:
     darker = cv2.subtract(coarse, fine)
     least = 1.5 + 8 * (1 - detail)
     table = np.clip((np.arange(256) - least) / 3, 0, 1)
-    return np.asarray(cv2.LUT(darker, np.round(255 * (1 - table)).astype(np.uint8)))
+    return np.asarray(cv2.LUT(darker, np.rint(255 * (1 - table)).astype(np.uint8)))
 
 
 class Cartoon(FrameEffect):
@@ -109,7 +109,7 @@ class Cartoon(FrameEffect):
             small = cv2.bilateralFilter(small, 5, RANGE_SIGMA, SPACE_SIGMA)
         yuv = cv2.cvtColor(resized(small, width, height, cv2.INTER_LINEAR), cv2.COLOR_RGB2YCrCb)
         chroma = np.clip((np.arange(256) - 128.0) * settings["saturation"] + 128, 0, 255)
-        chroma = np.round(chroma).astype(np.uint8)
+        chroma = np.rint(chroma).astype(np.uint8)
         tables = np.stack([tone_table(settings["tones"]), chroma, chroma], axis=-1)  # (256, 3)
         flat = cv2.cvtColor(cv2.LUT(yuv, tables[None]), cv2.COLOR_YCrCb2RGB)
         if settings["outlines"] == 0:

@@ -46,14 +46,14 @@ class ChromaKeyConfig(BasePipelineConfig):
         json_schema_extra=ui_field_config(order=1, label="Key colour"),
     )
     tolerance: float = Field(
-        default=0.25,
+        default=0.22,
         ge=0,
         le=1,
         description="How unlike the key a colour may be and still go entirely",
         json_schema_extra=ui_field_config(order=2, label="Tolerance"),
     )
     softness: float = Field(
-        default=0.15,
+        default=0.12,
         ge=0,
         le=1,
         description="From there on, over how much difference the picture comes back: soft edges",
@@ -97,7 +97,10 @@ def key_tables(
     towards = (u - GREY) * to_key[0] + (v - GREY) * to_key[1]
     excess = np.maximum(towards, 0) * spill
     clean = (u - excess * to_key[0], v - excess * to_key[1])
-    return tuple(np.round(t).clip(0, 255).astype(np.uint8) for t in (alpha * 255, *clean))
+    opacity, clean_u, clean_v = (
+        np.rint(table).clip(0, 255).astype(np.uint8) for table in (alpha * 255, *clean)
+    )
+    return opacity, clean_u, clean_v
 
 
 def backdrop(kind: str, colour: tuple[int, int, int], planes: YuvPlanes) -> list[Picture]:
@@ -124,7 +127,7 @@ def _planes_of(rgb: Picture, planes: YuvPlanes) -> list[Picture]:
         for colour in ((0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255))
     )
     matrix = np.stack([axis - zero for axis in axes]) / 255
-    return list(np.moveaxis(np.round(rgb @ matrix + zero).clip(0, 255).astype(np.uint8), -1, 0))
+    return list(np.moveaxis(np.rint(rgb @ matrix + zero).clip(0, 255).astype(np.uint8), -1, 0))
 
 
 class ChromaKey(PlaneEffect):
@@ -177,7 +180,7 @@ class ChromaKey(PlaneEffect):
 
 
 def _limited(level: Picture) -> Picture:
-    table = np.round(16 + np.arange(256) * (219 / 255)).astype(np.uint8)
+    table = np.rint(16 + np.arange(256) * (219 / 255)).astype(np.uint8)
     return np.asarray(cv2.LUT(level, table))
 
 

@@ -67,7 +67,8 @@ def parse(text: str) -> Cube:
         InvalidCube: something is missing, wrong or too large.
 
     """
-    read, rows = _Read(), []  # type: ignore[var-annotated]
+    read = _Read()
+    rows: list[tuple[int, str]] = []
     lines = text.replace("\ufeff", "").splitlines()
     for number, line in enumerate(lines, start=1):
         words = line.split("#", 1)[0].split() if '"' not in line else line.split()
@@ -162,7 +163,7 @@ def _resampled(read: _Read, values: Picture) -> Cube:
             [_along(values[:, c : c + 1], 0, kept, read.low[c], read.high[c]) for c in range(3)],
             axis=1,
         )
-    return Cube(read.title, np.round(points.clip(0, 1) * 255).astype(np.uint8))
+    return Cube(read.title, np.rint(points.clip(0, 1) * 255).astype(np.uint8))
 
 
 def _along(points: Picture, axis: int, kept: int, low: float, high: float) -> Picture:

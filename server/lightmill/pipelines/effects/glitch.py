@@ -100,6 +100,10 @@ class Glitch(PlaneEffect):
         return arrays
 
 
+def _below(dice: np.random.Generator, limit: int) -> int:
+    return int(dice.random() * limit)
+
+
 def _slip(arrays: list[Picture], amount: float, dice: np.random.Generator) -> None:
     """Move U one way and V the other."""
     far = round(arrays[1].shape[1] * 0.03 * amount * (1 + dice.random()))
@@ -115,19 +119,16 @@ def _mosh(
     height, width = arrays[1].shape
     edge = BLOCK_PX // 2  # of chroma
     for _ in range(round(amount * MAX_BLOCKS * dice.uniform(0.4, 1))):
-        rows, columns = edge * int(dice.integers(1, 4)), edge * int(dice.integers(2, 12))
+        rows, columns = edge * (1 + _below(dice, 3)), edge * (2 + _below(dice, 10))
         rows, columns = min(rows, height), min(columns, width)
-        top = int(dice.integers(0, height - rows + 1)) // edge * edge
-        left = int(dice.integers(0, width - columns + 1)) // edge * edge
-        beside = int(dice.integers(0, width - columns + 1))
+        top = _below(dice, height - rows + 1) // edge * edge
+        left = _below(dice, width - columns + 1) // edge * edge
+        beside = _below(dice, width - columns + 1)
         for index, scale in enumerate((2, 1, 1)):
             down = slice(top * scale, (top + rows) * scale)
             here = arrays[index][down, left * scale : (left + columns) * scale]
             there = stale[index][down, beside * scale : (beside + columns) * scale]
-            part = (
-                slice(0, min(here.shape[0], there.shape[0])),
-                slice(0, min(here.shape[1], there.shape[1])),
-            )
+            part = tuple(slice(min(ends)) for ends in zip(here.shape, there.shape, strict=True))
             here[part] = there[part]
 
 
@@ -136,7 +137,7 @@ def _tear(arrays: list[Picture], amount: float, dice: np.random.Generator) -> No
     height, width = arrays[1].shape
     for _ in range(max(1, round(amount * MAX_BANDS * dice.uniform(0.5, 1)))):
         thick = max(1, int(height * dice.uniform(0.005, 0.07)))
-        top = int(dice.integers(0, height))
+        top = _below(dice, height)
         far = int(width * MAX_SHIFT * amount * dice.uniform(-1, 1))
         for index, scale in enumerate((2, 1, 1)):
             band = arrays[index][top * scale : (top + thick) * scale]
@@ -146,7 +147,7 @@ def _tear(arrays: list[Picture], amount: float, dice: np.random.Generator) -> No
 def _darken(y: Picture, amount: float, black: int) -> None:
     """Every other pair of lines."""
     table = black + (np.arange(256) - black) * (1 - 0.7 * amount)
-    table = np.clip(np.round(table), 0, 255).astype(np.uint8)
+    table = np.clip(np.rint(table), 0, 255).astype(np.uint8)
     for first in (2, 3):
         y[first::4] = table[y[first::4]]
 

@@ -132,7 +132,7 @@ def tone_table(settings: Settings) -> Picture:
         (settings["lift"], settings["gamma"], settings["gain"]),
     ):
         level = (gain * (level + lift * (1 - level))).clip(0, 1) ** (1 / gamma)
-    return np.round(level * 255).astype(np.uint8)[None]
+    return np.rint(level * 255).astype(np.uint8)[None]
 
 
 def saturation_matrix(saturation: float) -> Picture:
@@ -155,9 +155,9 @@ class CubeTable:
         share = (at - below)[:, None, None, None]
         points = cube.points.astype(np.float64)
         tiles = points[below] * (1 - share) + points[below + 1] * share  # (256, G, R, 3)
-        self._tall = np.round(tiles).astype(np.uint8).reshape(256 * n, n, 3)
+        self._tall = np.rint(tiles).astype(np.uint8).reshape(256 * n, n, 3)
         steps = 1 << FRACTION_BITS
-        fine = np.round(at * steps).astype(np.int64)
+        fine = np.rint(at * steps).astype(np.int64)
         whole = fine // steps
         self._whole = whole.astype(np.int16)
         self._row = (np.arange(256) * n).astype(np.int16)  # at most 255 * 17

@@ -59,7 +59,7 @@ def warped(picture: Picture, flow: Picture, share: float) -> Picture:
     height, width = picture.shape[:2]
     at = cv2.scaleAdd(flow, share, _grid(height, width))
     return np.asarray(
-        cv2.remap(picture, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # pyright: ignore
+        cv2.remap(picture, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     )
 
 

@@ -92,7 +92,7 @@ class Pixelate(PlaneEffect):
         if settings["shades"] < 64:
             steps = settings["shades"] - 1
             level = np.clip((y.astype(np.float32) - black) / span, 0, 1)
-            y = (np.round(level * steps) / steps * span + black).astype(np.uint8)
+            y = (np.rint(level * steps) / steps * span + black).astype(np.uint8)
         large = [
             enlarged(small, edge, plane.shape)
             for small, edge, plane in zip(

@@ -100,7 +100,7 @@ def scanned(history: list[Picture], late: Picture) -> Picture:
     """
     late = np.minimum(late, len(history) - 1)
     newer = late.astype(np.int64)
-    older_share = np.round((late - newer) * BLEND_STEPS).astype(np.uint16)[:, None]
+    older_share = np.rint((late - newer) * BLEND_STEPS).astype(np.uint16)[:, None]
     made = np.empty_like(history[-1])
     bounds = [0, *(np.flatnonzero(np.diff(newer)) + 1).tolist(), len(late)]
     for start, end in pairwise(bounds):

@@ -65,7 +65,7 @@ class Stabilise(FrameEffect):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._before: Picture | None = None  # (h, w) gray
-        self._points = np.empty((0, 1, 2), np.float32)
+        self._points: Picture = np.empty((0, 1, 2), np.float32)
         self._way = np.zeros(4)
         self._smooth = np.zeros(4)
 
@@ -104,11 +104,11 @@ class Stabilise(FrameEffect):
     def _step(self, before: Picture, gray: Picture) -> Picture | None:
         """How the camera moved since the last picture; ``None`` when that cannot be said."""
         if len(self._points) < FEW_POINTS:
-            found = cv2.goodFeaturesToTrack(before, MAX_POINTS, 0.01, 8)
-            self._points = np.empty((0, 1, 2), np.float32) if found is None else found  # pyright: ignore
+            corners = cv2.goodFeaturesToTrack(before, MAX_POINTS, 0.01, 8)
+            self._points = np.empty((0, 1, 2), np.float32) if corners is None else corners
         if len(self._points) < LEAST_POINTS:
             return np.zeros(4)  # a plain wall shows no motion
-        after, status, _ = cv2.calcOpticalFlowPyrLK(before, gray, self._points, None)  # pyright: ignore
+        after, status, _ = cv2.calcOpticalFlowPyrLK(before, gray, self._points, None)
         found = status.ravel() == 1
         old, new = self._points[found], after[found]
         if len(new) < max(LEAST_POINTS, LEAST_AGREEING * len(self._points)):

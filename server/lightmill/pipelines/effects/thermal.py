@@ -115,7 +115,7 @@ class Thermal(PlaneEffect):
         heat = np.clip((np.arange(256) - low) / (high - low), 0, 1)
         if settings["contours"] >= 2:
             heat = np.minimum(np.floor(heat * settings["contours"]) / (settings["contours"] - 1), 1)
-        index = np.round(heat * 255).astype(np.uint8)
+        index = np.rint(heat * 255).astype(np.uint8)
         tables = palette_planes(settings["palette"], planes.matrix, planes.full_range)
         return [
             np.asarray(cv2.LUT(level, table[index]))
@@ -125,7 +125,7 @@ class Thermal(PlaneEffect):
     def _follow(self, half: Picture) -> tuple[float, float]:
         """The range to stretch: a little of the way from the last one to this picture's own."""
         counts = np.cumsum(np.bincount(half.ravel(), minlength=256))
-        low, high = (float(np.searchsorted(counts, share * counts[-1])) for share in TAILS)
+        low, high = (float(np.sum(counts < share * counts[-1])) for share in TAILS)
         if high - low < LEAST_SPAN:
             middle = (low + high) / 2
             low, high = middle - LEAST_SPAN / 2, middle + LEAST_SPAN / 2
