@@ -59,12 +59,12 @@ class CartoonConfig(BasePipelineConfig):
         description="How dark the outlines are; 0 draws none",
         json_schema_extra=ui_field_config(order=4, label="Outlines"),
     )
-    detail: float = Field(
+    fine_lines: float = Field(
         default=0.5,
         ge=0,
         le=1,
         description="How weak an edge still gets an outline; much shows noise too",
-        json_schema_extra=ui_field_config(order=5, label="Detail"),
+        json_schema_extra=ui_field_config(order=5, label="Fine lines"),
     )
     thickness: int = Field(
         default=2, ge=1, le=6, description="Width of the outlines, in pixels at 480 lines",
@@ -115,7 +115,9 @@ class Cartoon(FrameEffect):
         if settings["outlines"] == 0:
             return np.asarray(flat)
         gray = cv2.extractChannel(yuv, 0)  # smoothed: grass and noise get no lines
-        lines = outlines(gray, settings["thickness"] * max(1.0, height / 480), settings["detail"])
+        lines = outlines(
+            gray, settings["thickness"] * max(1.0, height / 480), settings["fine_lines"]
+        )
         ink = cv2.addWeighted(
             lines, settings["outlines"], lines, 0, 255 * (1 - settings["outlines"])
         )

@@ -39,7 +39,7 @@ class ChromaKeyConfig(BasePipelineConfig):
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
 
-    key: str = Field(
+    key_colour: str = Field(
         default="#00b140",
         pattern=HEX_COLOUR,
         description="The colour that goes, #rrggbb; #00b140 is the paint of green screens",
@@ -164,7 +164,7 @@ class ChromaKey(PlaneEffect):
     def _tables_for(
         self, planes: YuvPlanes, settings: Settings
     ) -> tuple[Picture, Picture, Picture]:
-        wanted = tuple(settings[name] for name in ("key", "tolerance", "softness", "spill"))
+        wanted = tuple(settings[name] for name in ("key_colour", "tolerance", "softness", "spill"))
         if self._tables is None or self._tables[0] != wanted:
             colour, *rest = wanted
             _, u, v = yuv_of(rgb_of_hex(colour), planes.matrix, planes.full_range)

@@ -69,7 +69,7 @@ class KaleidoscopeConfig(BasePipelineConfig):
 def wedge(height: int, width: int, mirrors: int) -> tuple[Picture, Picture]:
     """Where each pixel looks before the wedge is turned: x and y from the centre, ``(H, W)`` float32.
 
-    The angle is folded to and fro within half a wedge, which is what two mirrors do.
+    The angle is folded forth and back within half a wedge, which is what two mirrors do.
     """
     x = np.arange(width, dtype=np.float32)[None, :] - (width - 1) / 2
     y = np.arange(height, dtype=np.float32)[:, None] - (height - 1) / 2

@@ -29,7 +29,7 @@ class PixelateConfig(BasePipelineConfig):
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
 
-    block: int = Field(
+    pixel_size: int = Field(
         default=12,
         ge=2,
         le=128,
@@ -83,7 +83,7 @@ class Pixelate(PlaneEffect):
         return PixelateConfig
 
     def draw(self, planes: YuvPlanes, arrays: list[Picture], settings: Settings) -> list[Picture]:
-        size: int = settings["block"]
+        size: int = settings["pixel_size"]
         black, span = (0, 255) if planes.full_range else (16, 219)
         y, u, v = (
             blocks(plane, edge)

@@ -43,7 +43,7 @@ class SlitScanConfig(BasePipelineConfig):
         "larger pictures reach less far back",
         json_schema_extra=ui_field_config(order=1, label="Depth (frames)"),
     )
-    direction: Literal["down", "up", "right", "left", "outwards", "inwards"] = Field(
+    time_direction: Literal["down", "up", "right", "left", "outwards", "inwards"] = Field(
         default="down", description="Where time runs backwards, from the newest line on",
         json_schema_extra=ui_field_config(order=2, label="Direction"),
     )  # fmt: skip
@@ -81,11 +81,11 @@ class SlitScan(PlaneEffect):
         self._frames.append(arrays)
         while len(self._frames) > depth:
             self._frames.popleft()
-        sideways = settings["direction"] in ("left", "right")
+        sideways = settings["time_direction"] in ("left", "right")
         made: list[Picture] = []
         for index, plane in enumerate(arrays):
             history = [frame[index] for frame in self._frames]
-            late = delays(plane.shape[1 if sideways else 0], depth - 1, settings["direction"])
+            late = delays(plane.shape[1 if sideways else 0], depth - 1, settings["time_direction"])
             if sideways:
                 made.append(scanned([kept.T for kept in history], late).T)
             else:

@@ -31,7 +31,8 @@ def test_noise_is_smoothed_and_gets_no_outlines():
 
 def test_detail_draws_more():
     dark = [
-        (show("cartoon", texture(), detail=detail)[0].max(axis=2) < 40).mean() for detail in (0, 1)
+        (show("cartoon", texture(), fine_lines=detail)[0].max(axis=2) < 40).mean()
+        for detail in (0, 1)
     ]
     assert dark[1] > dark[0]
 

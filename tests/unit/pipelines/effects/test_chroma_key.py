@@ -55,7 +55,7 @@ def test_gray_white_black_skin_and_a_dark_suit_stay(colour):
 
 def test_a_blue_wall():
     blue = (20, 60, 200)
-    (made,) = show("chroma-key", person(wall=blue), key="#143cc8", background="black")
+    (made,) = show("chroma-key", person(wall=blue), key_colour="#143cc8", background="black")
     assert made[:24].max() <= 2 and close(made[48:, 44:84], RED)
 
 
@@ -92,8 +92,8 @@ def test_spill_takes_green_out_of_what_stays_and_leaves_red_alone():
 def test_settings_change_while_live():
     effect = Show("chroma-key", background="black")
     assert effect(person())[0][:24].max() <= 2
-    assert close(effect(person(), key="#ff00ff")[0][:24], GREEN)
-    assert effect(person(), key="#00b140", background="matte")[0][:24].max() <= 2
+    assert close(effect(person(), key_colour="#ff00ff")[0][:24], GREEN)
+    assert effect(person(), key_colour="#00b140", background="matte")[0][:24].max() <= 2
 
 
 def test_the_key_is_the_same_colour_in_bt709_full_range():

@@ -96,6 +96,14 @@ def test_what_is_wrong_is_named_with_its_line(text, message):
         parse(text)
 
 
+def test_comments_and_keywords_may_stand_among_the_points():
+    text = cube_text(identity, 2)
+    first = text.index("0.000000 0.000000 0.000000")
+    mixed = text[: first + 27] + "# half\nTITLE late\n" + text[first + 27 :].rstrip() + " # end\n"
+    cube = parse(mixed)
+    assert np.array_equal(cube.points, parse(text).points) and cube.title == "late"
+
+
 def test_a_file_from_windows_with_a_byte_order_mark_is_read():
     text = "\ufeff" + cube_text(identity, 2).replace("\n", "\r\n")
     assert parse(text).points.shape == (2, 2, 2, 3)

@@ -121,8 +121,8 @@ def test_yuv_of_a_colour_is_seen_as_that_colour(colour, kind):
 def test_colours_are_written_as_in_html():
     assert rgb_of_hex("#0a141e") == (10, 20, 30)
     with pytest.raises(InvalidSettings) as refused:
-        Show("chroma-key", key="green")
-    assert refused.value.fields[0].field == "key"
+        Show("chroma-key", key_colour="green")
+    assert refused.value.fields[0].field == "key_colour"
 
 
 def test_the_converter_of_these_tests_loses_little():

@@ -17,7 +17,7 @@ def test_the_same_seed_breaks_the_same_frames_in_the_same_way():
 
 def test_nothing_is_left_of_the_effect_when_all_is_off():
     effect = Show("glitch", amount=0, **QUIET)
-    plain = Show("pixelate", block=2)  # another way through the planes
+    plain = Show("pixelate", pixel_size=2)  # another way through the planes
     assert distance(effect(clip(1)[0])[0], clip(1)[0]) <= distance(plain(clip(1)[0])[0], clip(1)[0])
 
 

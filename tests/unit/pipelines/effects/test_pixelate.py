@@ -7,7 +7,7 @@ from tests.unit.pipelines.effects.seeing import distance, show, texture
 
 def test_each_block_has_one_colour_and_it_is_the_mean():
     picture = texture(64, 96)
-    (made,) = show("pixelate", picture, block=16)
+    (made,) = show("pixelate", picture, pixel_size=16)
     cells = made.reshape(4, 16, 6, 16, 3)
     assert (np.ptp(cells, axis=(1, 3)) <= 1).all()
     means = picture.reshape(4, 16, 6, 16, 3).mean(axis=(1, 3))
@@ -17,12 +17,12 @@ def test_each_block_has_one_colour_and_it_is_the_mean():
 
 def test_larger_blocks_hide_more():
     picture = texture(128, 128)
-    small, large = (show("pixelate", picture, block=block)[0] for block in (4, 32))
+    small, large = (show("pixelate", picture, pixel_size=block)[0] for block in (4, 32))
     assert distance(small, picture) < distance(large, picture)
 
 
 def test_lamps_are_round_on_black():
-    (made,) = show("pixelate", np.full((64, 64, 3), 200, np.uint8), block=16, style="lamps")
+    (made,) = show("pixelate", np.full((64, 64, 3), 200, np.uint8), pixel_size=16, style="lamps")
     assert abs(int(made[8, 8, 1]) - 200) <= 2
     corners = made[np.ix_([0, 15, 16, 31], [0, 15, 16, 31])]
     assert corners.max() <= 2
@@ -30,7 +30,7 @@ def test_lamps_are_round_on_black():
 
 def test_few_shades_leave_few_levels():
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 64, axis=0).repeat(3, axis=2)
-    (made,) = show("pixelate", ramp, block=2, shades=4)
+    (made,) = show("pixelate", ramp, pixel_size=2, shades=4)
     assert len(np.unique(made[..., 1])) == 4
 
 

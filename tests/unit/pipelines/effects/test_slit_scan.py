@@ -22,7 +22,7 @@ def grays(count):
     ],
 )
 def test_time_runs_over_the_picture(direction, newest, oldest):
-    made = Show("slit-scan", depth=30, direction=direction)(*grays(60))[-1]
+    made = Show("slit-scan", depth=30, time_direction=direction)(*grays(60))[-1]
     assert abs(int(made[*newest, 1]) - (40 + 2 * 59)) <= 4
     assert abs(int(made[*oldest, 1]) - (40 + 2 * 30)) <= 4
     steps = np.diff(
