@@ -103,7 +103,7 @@ class GradeConfig(BasePipelineConfig):
         max_length=cubes.MAX_TEXT_LENGTH,
         description="The text of a .cube file, 1D or 3D, with at most 65 points an edge; it acts last. "
         "The server keeps it packed, with at most 17 points an edge. Empty: none",
-        json_schema_extra=ui_field_config(order=7, label="LUT (.cube text)"),
+        json_schema_extra=ui_field_config(order=7, label="LUT (.cube)", file=".cube"),
     )
     strength: float = Field(
         default=1.0, ge=0, le=1, description="How much of all this is mixed into the picture",
