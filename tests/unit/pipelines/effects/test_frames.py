@@ -129,3 +129,14 @@ def test_the_converter_of_these_tests_loses_little():
     picture = flat((90, 150, 60))
     (rgb,) = CONVERTER.to_rgb(CONVERTER.to_frames([torch.from_numpy(picture)]))
     assert np.abs(rgb[0].numpy().astype(int) - picture).max() <= 3
+
+
+@each
+def test_what_comes_back_is_on_the_stages_device(pipeline_id):
+    """``meta`` stands for a GPU: what OpenCV made on the CPU must have been moved."""
+    entry = registry().entry(pipeline_id)
+    values = entry.config.validate_settings("video", {})
+    pipeline = entry.pipeline(device=torch.device("meta"), components=None, **values)
+    given = as_input(Show(pipeline_id), [texture(48, 64)])
+    made = pipeline(**values, video=given, init_cache=True)["video"]
+    assert {tensor.device.type for tensor in tensors_of(made)} == {"meta"}
