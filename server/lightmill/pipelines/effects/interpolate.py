@@ -63,16 +63,16 @@ class Interpolate(FrameEffect):
 
     def draw_all(self, picture: Picture, settings: Settings) -> list[Picture]:
         gray = small_gray(picture)
-        before, self._before = self._before, (picture, gray)
+        before, self._before = self._before, (picture.copy(), gray)
         if before is None:
-            return [picture, picture]
+            return [picture.copy(), picture]
         search = self._search[settings["quality"]]
         half = half_way(search.between(before[1], gray), search.between(gray, before[1]))
         if (
             difference(warped(before[1], half, -1), warped(gray, half, 1))
             > settings["max_mismatch"]
         ):
-            return [picture, picture]
+            return [picture.copy(), picture]
         return [between(before[0], picture, half), picture]
 
 

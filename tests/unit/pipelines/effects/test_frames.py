@@ -90,6 +90,20 @@ def test_what_was_given_out_is_not_written_into_later(pipeline_id):
     assert all(torch.equal(a, b) for a, b in zip(tensors_of(first), kept, strict=True))
 
 
+@each
+def test_the_next_stage_may_write_into_what_it_gets(pipeline_id):
+    """Nothing that is kept, and no other picture, lies in the same memory."""
+    written, left = Show(pipeline_id), Show(pipeline_id)
+    for seed in range(4):
+        made = list(written.raw(as_input(written, [texture(48, 64, seed)])))
+        expected = [
+            t.clone() for t in tensors_of(left.raw(as_input(left, [texture(48, 64, seed)])))
+        ]
+        for one, other in zip(tensors_of(made), expected, strict=True):
+            assert torch.equal(one, other)
+            one.fill_(7)
+
+
 def tensors_of(video):
     for made in video:
         if isinstance(made, YuvPlanes):
