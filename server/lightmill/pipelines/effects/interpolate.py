@@ -11,7 +11,7 @@ from pydantic import Field
 from lightmill.hookspecs import hookimpl
 from lightmill.pipelines.config import BasePipelineConfig, ModeDefaults, UsageType, ui_field_config
 from lightmill.pipelines.contract import Pipeline
-from lightmill.pipelines.effects.frames import FrameEffect, Settings
+from lightmill.pipelines.effects.frames import PlaneEffect, Settings
 from lightmill.pipelines.effects.motion import (
     Flow,
     difference,
@@ -20,6 +20,7 @@ from lightmill.pipelines.effects.motion import (
     warped,
 )
 from lightmill.pipelines.opencv import Picture, cv2, resized
+from lightmill.planes import YuvPlanes
 
 
 class InterpolateConfig(BasePipelineConfig):
@@ -46,12 +47,12 @@ class InterpolateConfig(BasePipelineConfig):
     )  # fmt: skip
 
 
-class Interpolate(FrameEffect):
+class Interpolate(PlaneEffect):
     """Remembers one picture. The first one, and one after a cut, comes out twice."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._before: tuple[Picture, Picture] | None = None  # (H, W, 3), and gray (h, w)
+        self._before: tuple[list[Picture], Picture] | None = None  # planes, gray (h, w)
         self._search = {"fast": Flow("fast"), "fine": Flow("fine")}
 
     @classmethod
@@ -61,19 +62,31 @@ class Interpolate(FrameEffect):
     def restart(self) -> None:
         self._before = None
 
-    def draw_all(self, picture: Picture, settings: Settings) -> list[Picture]:
-        gray = small_gray(picture)
-        before, self._before = self._before, (picture.copy(), gray)
+    def draw_all(
+        self, planes: YuvPlanes, arrays: list[Picture], settings: Settings
+    ) -> list[list[Picture]]:
+        gray = small_gray(arrays[0]).copy()
+        before, self._before = self._before, (_copies(arrays), gray)
         if before is None:
-            return [picture.copy(), picture]
+            return [_copies(arrays), arrays]
         search = self._search[settings["quality"]]
         half = half_way(search.between(before[1], gray), search.between(gray, before[1]))
-        if (
-            difference(warped(before[1], half, -1), warped(gray, half, 1))
-            > settings["max_mismatch"]
-        ):
-            return [picture.copy(), picture]
-        return [between(before[0], picture, half), picture]
+        mismatch = difference(warped(before[1], half, -1), warped(gray, half, 1))
+        if mismatch > settings["max_mismatch"]:
+            return [_copies(arrays), arrays]
+        factor = shrink_factor(arrays[0].shape[0])
+        made = [
+            between(old, new, half, scale)
+            for old, new, scale in zip(
+                before[0], arrays, (factor, factor / 2, factor / 2), strict=True
+            )
+        ]
+        return [made, arrays]
+
+
+def _copies(arrays: list[Picture]) -> list[Picture]:
+    """Whoever gets a picture may write into it."""
+    return [plane.copy() for plane in arrays]
 
 
 def half_way(forth: Picture, back: Picture) -> Picture:
@@ -84,11 +97,13 @@ def half_way(forth: Picture, back: Picture) -> Picture:
     return np.asarray(cv2.addWeighted(forth, 0.25, back, -0.25, 0))
 
 
-def between(before: Picture, after: Picture, half: Picture) -> Picture:
-    """Both pictures moved to the half-way point, and their mean; ``half`` is in small pixels."""
-    height, width = after.shape[:2]
-    factor = shrink_factor(height)
-    motion = resized(half, width, height, cv2.INTER_LINEAR) * np.float32(factor)
+def between(before: Picture, after: Picture, half: Picture, scale: float) -> Picture:
+    """Both planes moved to the half-way point, and their mean.
+
+    ``half`` is in pixels of the small picture, of which one is ``scale`` of the plane's.
+    """
+    height, width = after.shape
+    motion = resized(half, width, height, cv2.INTER_LINEAR) * np.float32(scale)
     mean = cv2.addWeighted(warped(before, motion, -1), 0.5, warped(after, motion, 1), 0.5, 0)
     return np.asarray(mean)
 

@@ -12,8 +12,9 @@ from pydantic import Field
 from lightmill.hookspecs import hookimpl
 from lightmill.pipelines.config import BasePipelineConfig, ModeDefaults, UsageType, ui_field_config
 from lightmill.pipelines.contract import Pipeline
-from lightmill.pipelines.effects.frames import FrameEffect, Settings
+from lightmill.pipelines.effects.frames import PlaneEffect, Settings
 from lightmill.pipelines.opencv import Picture, cv2
+from lightmill.planes import YuvPlanes
 
 
 class KaleidoscopeConfig(BasePipelineConfig):
@@ -80,12 +81,12 @@ def wedge(height: int, width: int, mirrors: int) -> tuple[Picture, Picture]:
     return (radius * np.cos(angle)).astype(np.float32), (radius * np.sin(angle)).astype(np.float32)
 
 
-class Kaleidoscope(FrameEffect):
+class Kaleidoscope(PlaneEffect):
     """Folds once for each size and number of mirrors; turning is a rotation of what was folded."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._folded: tuple[int, tuple[Picture, Picture]] | None = None
+        self._folded: tuple[int, list[tuple[Picture, Picture]]] | None = None
         self._turn = 0.0  # degrees
 
     @classmethod
@@ -95,17 +96,31 @@ class Kaleidoscope(FrameEffect):
     def restart(self) -> None:
         self._folded = None
 
-    def draw(self, picture: Picture, settings: Settings) -> Picture:
-        height, width = picture.shape[:2]
-        if self._folded is None or self._folded[0] != settings["mirrors"]:
-            self._folded = (settings["mirrors"], wedge(height, width, settings["mirrors"]))
-        across, down = self._folded[1]
+    def draw(self, planes: YuvPlanes, arrays: list[Picture], settings: Settings) -> list[Picture]:
+        mirrors = settings["mirrors"]
+        if self._folded is None or self._folded[0] != mirrors:
+            self._folded = (
+                mirrors,
+                [wedge(plane.shape[0], plane.shape[1], mirrors) for plane in arrays[:2]],
+            )
         turn = math.radians(self._turn + settings["angle"])
         self._turn = (self._turn + settings["spin"]) % 360
-        cos, sin = math.cos(turn) / settings["zoom"], math.sin(turn) / settings["zoom"]
-        x = cv2.addWeighted(across, cos, down, -sin, settings["centre_x"] * (width - 1))
-        y = cv2.addWeighted(across, sin, down, cos, settings["centre_y"] * (height - 1))
-        return np.asarray(cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
+        luma, chroma = (turned(*folded, turn, settings) for folded in self._folded[1])
+        return [
+            np.asarray(cv2.remap(plane, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
+            for plane, at in zip(arrays, (luma, chroma, chroma), strict=True)
+        ]
+
+
+def turned(
+    across: Picture, down: Picture, turn: float, settings: Settings
+) -> tuple[Picture, Picture]:
+    """Where each pixel looks in the picture: the wedge, turned by ``turn`` radians and moved."""
+    height, width = across.shape
+    cos, sin = math.cos(turn) / settings["zoom"], math.sin(turn) / settings["zoom"]
+    x = cv2.addWeighted(across, cos, down, -sin, settings["centre_x"] * (width - 1))
+    y = cv2.addWeighted(across, sin, down, cos, settings["centre_y"] * (height - 1))
+    return np.asarray(x), np.asarray(y)
 
 
 @hookimpl

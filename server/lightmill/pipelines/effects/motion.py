@@ -21,10 +21,10 @@ def shrink_factor(height: int) -> int:
 
 
 def small_gray(picture: Picture) -> Picture:
-    """RGB ``(H, W, 3)`` as gray of about `WORKING_LINES`."""
+    """RGB ``(H, W, 3)``, or Y ``(H, W)``, as gray of about `WORKING_LINES`."""
     height, width = picture.shape[:2]
     factor = shrink_factor(height)
-    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if picture.ndim == 3 else picture
     return resized(gray, width // factor, height // factor, cv2.INTER_AREA)
 
 

@@ -12,9 +12,10 @@ from pydantic import Field
 from lightmill.hookspecs import hookimpl
 from lightmill.pipelines.config import BasePipelineConfig, ModeDefaults, UsageType, ui_field_config
 from lightmill.pipelines.contract import Pipeline
-from lightmill.pipelines.effects.frames import FrameEffect, Settings
+from lightmill.pipelines.effects.frames import PlaneEffect, Settings
 from lightmill.pipelines.effects.motion import shrink_factor, small_gray
 from lightmill.pipelines.opencv import Picture, cv2
+from lightmill.planes import YuvPlanes
 
 MAX_POINTS = 160
 FEW_POINTS = 80
@@ -56,7 +57,7 @@ class StabiliseConfig(BasePipelineConfig):
     )  # fmt: skip
 
 
-class Stabilise(FrameEffect):
+class Stabilise(PlaneEffect):
     """Tracks corners, adds up the camera's way, and moves each picture to the smoothed way.
 
     A way is ``(x, y, angle, log scale)``: pixels of the small picture at its centre, and radians.
@@ -78,8 +79,8 @@ class Stabilise(FrameEffect):
         self._points = np.empty((0, 1, 2), np.float32)
         self._way, self._smooth = np.zeros(4), np.zeros(4)
 
-    def draw(self, picture: Picture, settings: Settings) -> Picture:
-        gray = small_gray(picture)
+    def draw(self, planes: YuvPlanes, arrays: list[Picture], settings: Settings) -> list[Picture]:
+        gray = small_gray(arrays[0]).copy()
         before = self._before
         step = None if before is None else self._step(before, gray)
         if step is None:
@@ -88,7 +89,7 @@ class Stabilise(FrameEffect):
             self._way += step
             self._smooth += (self._way - self._smooth) * (1 - settings["smoothing"])
         self._before = gray
-        height, width = picture.shape[:2]
+        height, width = arrays[0].shape
         wanted = self._smooth - self._way
         if not settings["rotation"]:
             wanted[2] = 0
@@ -96,10 +97,11 @@ class Stabilise(FrameEffect):
         factor = shrink_factor(height)
         share = largest_share(wanted, zoom, width, height, factor)
         self._smooth = self._way + wanted * share  # what does not fit is not owed either
-        matrix = move(wanted * share, zoom, width, height, factor)
-        return np.asarray(
-            cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-        )
+        factors = (factor, factor / 2, factor / 2)
+        return [
+            _moved(plane, wanted * share, zoom, one)
+            for plane, one in zip(arrays, factors, strict=True)
+        ]
 
     def _step(self, before: Picture, gray: Picture) -> Picture | None:
         """How the camera moved since the last picture; ``None`` when that cannot be said."""
@@ -128,7 +130,7 @@ def _parts(matrix: Picture, shape: tuple[int, ...]) -> Picture:
     return np.array([x, y, math.atan2(sin, cos), math.log(math.hypot(sin, cos))])
 
 
-def move(way: Picture, zoom: float, width: int, height: int, factor: int) -> Picture:
+def move(way: Picture, zoom: float, width: int, height: int, factor: float) -> Picture:
     """The matrix ``(2, 3)`` that moves a picture by ``way`` and enlarges it about its centre."""
     x, y = way[0] * factor, way[1] * factor
     scale = zoom * math.exp(way[3])
@@ -140,7 +142,14 @@ def move(way: Picture, zoom: float, width: int, height: int, factor: int) -> Pic
     ])  # fmt: skip
 
 
-def largest_share(wanted: Picture, zoom: float, width: int, height: int, factor: int) -> float:
+def _moved(plane: Picture, way: Picture, zoom: float, factor: float) -> Picture:
+    height, width = plane.shape
+    matrix = move(way, zoom, width, height, factor)
+    edge = cv2.BORDER_REPLICATE
+    return np.asarray(cv2.warpAffine(plane, matrix, (width, height), borderMode=edge))
+
+
+def largest_share(wanted: Picture, zoom: float, width: int, height: int, factor: float) -> float:
     """How much of a move leaves no corner empty, in [0, 1], to 1/128."""
     corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], float)
     limits = np.array([width - 1, height - 1]) + 1e-6

@@ -46,6 +46,17 @@ def seen(video):
     return [picture.numpy() for picture in made]
 
 
+def as_seen(picture):
+    """What conversion to planes and back leaves of a picture."""
+    native = CONVERTER.to_frames([torch.from_numpy(np.ascontiguousarray(picture))])
+    return CONVERTER.to_rgb(native)[0][0].numpy()
+
+
+def gray_of(picture):
+    """The green channel in all three."""
+    return np.repeat(picture[..., 1:2], 3, axis=2)
+
+
 def show(pipeline_id, *pictures, **settings):
     return Show(pipeline_id, **settings)(*pictures)
 

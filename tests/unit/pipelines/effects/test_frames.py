@@ -117,7 +117,7 @@ def tensors_of(video):
 def test_planes_keep_their_matrix_and_range(pipeline_id):
     effect = Show(pipeline_id)
     y, u, v = (torch.from_numpy(plane) for plane in planes_of(texture(48, 64)))
-    (made,) = effect.raw([YuvPlanes(y, u, v, "bt709", True)])
+    made = effect.raw([YuvPlanes(y, u, v, "bt709", True)])[-1]
     assert (made.matrix, made.full_range) == ("bt709", True)
 
 

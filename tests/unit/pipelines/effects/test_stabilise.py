@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from lightmill.pipelines.effects.stabilise import largest_share, move
-from tests.unit.pipelines.effects.seeing import Show, distance, moved, show, texture
+from tests.unit.pipelines.effects.seeing import (
+    Show,
+    as_seen,
+    distance,
+    gray_of,
+    moved,
+    show,
+    texture,
+)
 
 LARGE = texture(480, 640)
 
@@ -44,33 +52,26 @@ def test_a_pan_is_followed():
 
 
 def test_no_border_is_ever_empty():
-    for step, made in enumerate(
-        Show("stabilise", crop=0.05)(*[np.maximum(f, 40) for f in shaken()])
-    ):
-        edges = np.concatenate([made[0], made[-1], made[:, 0], made[:, -1]])
-        assert edges.min() >= 38, step
+    frames = [gray_of(np.maximum(frame, 40)) for frame in shaken()]
+    for step, made in enumerate(Show("stabilise", crop=0.05)(*frames)):
+        edges = np.concatenate([made[0], made[-1], made[:, 0], made[:, -1]]).astype(int)
+        assert edges.min() >= 36 and np.ptp(edges, axis=1).max() <= 4, step
 
 
 def test_the_edge_is_never_smeared():
     """Far more shaking than there is room: what is shown is still a part of the picture."""
     dice = np.random.default_rng(1)
-    ramp = np.zeros((240, 320, 3), np.uint8)
-    ramp[..., 0] = np.linspace(10, 250, 320).astype(np.uint8)
-    spots = texture(240, 320)
-    frames = []
-    for _ in range(20):
-        x = int(dice.integers(-30, 30))
-        frame = np.roll(spots, x, axis=1)
-        frame[..., 0] = ramp[..., 0]
-        frames.append(frame)
+    ways = dice.integers(-30, 30, (20, 2)).tolist()
+    frames = [gray_of(np.roll(texture(240, 320), way, axis=(0, 1))) for way in ways]
     for made in Show("stabilise", crop=0.05)(*frames):
-        row = made[120, :, 0].astype(int)
-        assert (np.diff(row[:9]).sum() > 2) and (np.diff(row[-9:]).sum() > 2)
+        for edge, beside in ((0, 2), (-1, -3)):
+            assert distance(made[edge], made[beside]) > 1
+            assert distance(made[:, edge], made[:, beside]) > 1
 
 
 def test_crop_enlarges_and_no_crop_holds_nothing():
     picture = texture()
-    assert np.array_equal(show("stabilise", picture, crop=0)[0], picture)
+    assert distance(show("stabilise", picture, crop=0)[0], as_seen(picture)) < 1
     made = show("stabilise", picture, crop=0.2)[0]
     expected = cv2.resize(picture[24:216, 32:288], (320, 240))
     assert distance(made, expected) < 6
@@ -84,7 +85,7 @@ def test_a_cut_starts_anew():
 
 def test_a_plain_wall_is_let_through():
     walls = [np.full((240, 320, 3), 90, np.uint8)] * 3
-    assert all((made == 90).all() for made in Show("stabilise")(*walls))
+    assert all(np.abs(made.astype(int) - 90).max() <= 2 for made in Show("stabilise")(*walls))
 
 
 @pytest.mark.parametrize(
