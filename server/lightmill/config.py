@@ -46,7 +46,7 @@ class ServerConfig(_Section):
     port: int = Field(default=8080, ge=0, le=65535)
     token: SecretStr | None = None
     cors_origins: list[str] = Field(default_factory=list)
-    max_body_bytes: PositiveInt = 262_144
+    max_body_bytes: PositiveInt = 2_097_152
     shutdown_timeout_s: PositiveSeconds = 5.0
     worker_silence_s: PositiveSeconds = 15.0
     workers: int = Field(default=0, ge=0, le=64)

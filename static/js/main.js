@@ -6,6 +6,7 @@ import { Peer } from "./client/peer.js";
 import { Revival } from "./client/revival.js";
 import { ChainEditor } from "./components/chain-editor.js";
 import "./components/control-pad.js";
+import { sendSettings } from "./client/send-settings.js";
 import { LoadingBar } from "./components/loading-bar.js";
 import { SettingsForm } from "./components/settings-form.js";
 import { soundButton } from "./sound.js";
@@ -43,7 +44,10 @@ let abandon = null;
 
 const sender = new Latest(async (settings) => {
   try {
-    const reply = await (source?.remote ?? peer?.control)?.ask({ type: "settings", settings });
+    const remote = source?.remote;
+    const reply = remote
+      ? await remote.ask({ type: "settings", settings })
+      : peer && (await sendSettings(peer, settings));
     if (reply) form.confirm(reply.settings);
   } catch (error) {
     report(error);

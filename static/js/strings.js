@@ -8,6 +8,7 @@ export const strings = {
   unauthorised: "This server wants a token. Open the address that it printed at its start.",
   reload: "Reload with these values",
   unset: "unset",
+  fromFile: "from a file",
   unavailable: "not available here",
   insecure: (/** @type {string} */ host) =>
     `Browsers give a camera only to secure pages. Open this page as http://localhost or over https (now: ${host}).`,

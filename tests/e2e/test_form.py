@@ -35,6 +35,7 @@ async def test_every_kind_of_field_is_drawn_and_sends_typed_values(page: Page):
         "text": ("input[type=text]", "bye", "bye"),
         "nullable_text": ("input[type=text]", "some", "some"),
         "numbers": ("textarea", "[4, 5]", [4, 5]),
+        "lines": ("textarea", "one\ntwo", "one\ntwo"),
         "mapping": ("textarea", '{"a": 1.5}', {"a": 1.5}),
     }
     choose = {"literal": "b", "int_literal": 2, "enum": "sour", "int_enum": 2}
@@ -66,3 +67,19 @@ async def test_wrong_values_stay_and_the_servers_word_is_shown(page: Page):
     assert await page.locator("[data-field=negative] input").input_value() == "-9"
     assert await page.locator("[data-field=int_enum] select").input_value() == "2"
     assert not await page.locator("[data-field=toggle] input").is_checked()
+
+
+async def test_a_text_of_several_lines_may_come_from_a_file(page: Page):
+    await page.evaluate(DRAW, FIXTURE)
+    chooser = page.locator("[data-field=lines] input[type=file]")
+    assert await chooser.get_attribute("accept") == ".txt"
+    for text in ("red\ngreen\n", "blue\n"):
+        file = {"name": "colours.txt", "mimeType": "text/plain", "buffer": text.encode()}
+        await chooser.set_input_files(file)
+        await page.wait_for_function("text => window.sent.lines === text", arg=text)
+    assert await page.locator("[data-field=lines] textarea").input_value() == "blue\n"
+    long = {"name": "long.txt", "mimeType": "text/plain", "buffer": b"x" * 100}
+    await chooser.set_input_files(long)
+    error = page.locator("[data-field=lines] .error", has_text="At most 99 characters")
+    await error.wait_for()
+    assert await page.evaluate("window.sent.lines") == "blue\n"

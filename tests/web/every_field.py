@@ -34,6 +34,7 @@ class EveryField(BasePipelineConfig):
     bounded: float = Field(0.5, ge=0, le=1, json_schema_extra=ui_field_config(order=2))
     first: float = Field(0.5, gt=0, lt=1, json_schema_extra=ui_field_config(order=1, label="First"))
     nullable_bounded: float | None = Field(None, ge=0, le=2, json_schema_extra=UI)
+    lines: str = Field("a\nb", max_length=99, json_schema_extra=ui_field_config(file=".txt"))
     free: float = Field(2.5, json_schema_extra=UI)
     negative: int = Field(-3, json_schema_extra=UI)
     negative_minimum: int = Field(-3, ge=-10, le=10, json_schema_extra=UI)

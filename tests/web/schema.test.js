@@ -21,7 +21,7 @@ for (const [name, kind, nullable] of [
   ["stepped", "slider", false], ["literal", "select", false], ["int_literal", "select", false],
   ["constant", "constant", false], ["enum", "select", false], ["int_enum", "select", false],
   ["nullable_enum", "select", true], ["nullable_literal", "select", true], ["toggle", "toggle", false],
-  ["text", "text", false], ["nullable_text", "text", true], ["numbers", "json", false], ["mapping", "json", false],
+  ["text", "text", false], ["lines", "lines", false], ["nullable_text", "text", true], ["numbers", "json", false], ["mapping", "json", false],
 ]) {
   test(`${name} is a ${nullable ? "nullable " : ""}${kind}`, () => {
     assert.equal(field(name).kind, kind);

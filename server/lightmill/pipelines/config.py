@@ -57,17 +57,22 @@ def ui_field_config(
     is_load_param: bool = False,
     label: str | None = None,
     category: Literal["configuration", "input"] = "configuration",
+    multiline: bool = False,
+    file: str | None = None,
 ) -> dict[str, Any]:
     """How the page shows a field: pass the result as the field's ``json_schema_extra``.
 
     ``component`` groups fields into one block; ``modes`` hides the field in other modes;
-    ``is_load_param`` freezes it while the pipeline runs.
+    ``is_load_param`` freezes it while the pipeline runs. A text with ``multiline`` gets several
+    lines, and one with ``file`` (such as ``".cube"``) can be read from a file of that ending.
     """
-    optional = {"order": order, "component": component, "label": label}
+    optional = {"order": order, "component": component, "label": label, "file": file}
     ui: dict[str, Any] = {"category": category, "is_load_param": is_load_param}
     ui.update({key: value for key, value in optional.items() if value is not None})
     if modes is not None:
         ui["modes"] = list(modes)
+    if multiline or file is not None:
+        ui["multiline"] = True
     return {"ui": ui}
 
 

@@ -2,7 +2,7 @@
  * From a pipeline's JSON Schema to models of widgets, and back to values. Pure.
  *
  * @typedef {Record<string, any>} Schema a JSON Schema, as pydantic writes it
- * @typedef {"toggle"|"text"|"number"|"slider"|"select"|"json"|"constant"} Kind
+ * @typedef {"toggle"|"text"|"number"|"slider"|"select"|"json"|"lines"|"constant"} Kind
  * @typedef {object} Field
  * @property {string} name
  * @property {Kind} kind
@@ -17,6 +17,7 @@
  * @property {number|"any"} step
  * @property {any[]} options
  * @property {number|null} maxLength
+ * @property {string|null} file the ending of files that the text may come from
  * @property {any} initial
  * @property {string} category
  * @property {string|null} component
@@ -48,7 +49,8 @@ export function fieldOf(name, property, schema, defaults) {
   const options = arm.enum ?? [];
   const { min, max, exclusiveMin, exclusiveMax } = boundsOf(arm);
   const integer = arm.type === "integer";
-  const kind = kindOf(arm, min, max);
+  const plain = kindOf(arm, min, max);
+  const kind = plain === "text" && ui.multiline ? "lines" : plain;
   return {
     name,
     kind,
@@ -63,6 +65,7 @@ export function fieldOf(name, property, schema, defaults) {
     step: stepOf(arm, kind, min, max),
     options: kind === "constant" ? [arm.const] : options,
     maxLength: arm.maxLength ?? null,
+    file: ui.file ?? null,
     initial: name in defaults ? defaults[name] : property.default,
     category: ui.category ?? "configuration",
     component: ui.component ?? null,

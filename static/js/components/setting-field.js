@@ -69,6 +69,7 @@ export class SettingField extends HTMLElement {
     if (field.kind === "toggle") this.#add(row, input("checkbox"), id);
     else if (field.kind === "select" || field.kind === "constant") this.#add(row, this.#select(), id);
     else if (field.kind === "json") this.#add(row, document.createElement("textarea"), id);
+    else if (field.kind === "lines") this.#lines(row, id);
     else if (field.kind === "text") this.#add(row, input("text"), id);
     else this.#numbers(row, id);
     if (field.kind === "constant") this.disabled = true;
@@ -90,6 +91,23 @@ export class SettingField extends HTMLElement {
     if (field.min !== null) number.min = String(field.min);
     if (field.max !== null) number.max = String(field.max);
     this.#add(row, number, id);
+  }
+
+  /** @param {HTMLElement} row @param {string} id */
+  #lines(row, id) {
+    const area = document.createElement("textarea");
+    area.spellcheck = false;
+    this.#add(row, area, id);
+    if (this.#field.file === null) return;
+    const chooser = input("file");
+    chooser.accept = this.#field.file;
+    chooser.setAttribute("aria-label", `${this.#field.label}: ${strings.fromFile}`);
+    chooser.addEventListener("change", async () => {
+      const file = chooser.files?.[0];
+      if (file) this.#commit(await file.text());
+      chooser.value = ""; // the same file may be chosen again after it was changed
+    });
+    row.append(chooser);
   }
 
   #select() {
