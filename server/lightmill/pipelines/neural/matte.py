@@ -10,9 +10,9 @@ STILL, MOVING = 0.015, 0.08
 """Change of luma (of 1) up to which a place counts as still, and from which on as moving."""
 LONGEST_MEMORY = 0.85
 """Share of the old mask that stays where nothing moves, at full smoothing."""
-WINDOW_PX = 9
+WINDOW_PX = 7
 """Of the guided filter, in the mask's pixels."""
-EPSILON = 4e-4
+EPSILON = 4e-3
 """Variance of luma (of 1) below which the guided filter sees no edge."""
 
 
@@ -33,7 +33,6 @@ class SteadyMask:
             return mask
         change = cv2.blur(cv2.absdiff(luma, self._luma), (5, 5))
         moving = np.clip((change - STILL) / (MOVING - STILL), 0, 1)
-        # What is still new in the mask, not only in the picture, must be able to arrive.
         keep = (1 - moving) * (smoothing * LONGEST_MEMORY)
         self._mask = mask + (self._mask - mask) * keep
         self._luma = luma
