@@ -2,6 +2,6 @@
 
 from types import ModuleType
 
-from lightmill.pipelines.neural import background, low_light
+from lightmill.pipelines.neural import background, low_light, upscale
 
-MODULES: tuple[ModuleType, ...] = (background, low_light)
+MODULES: tuple[ModuleType, ...] = (background, low_light, upscale)

@@ -29,6 +29,12 @@ LONGEST_MEMORY = 0.95
 """Share of the old exposure that stays from frame to frame at full smoothing."""
 STILL, MOVING = 0.02, 0.1
 """Change of a place's level (of 1) up to which it counts as still, and from which on as moving."""
+GREY_SHARE = 0.7
+"""How far the curves of red, green and blue are drawn together: the network alone tints."""
+DARK, LIT = 0.15, 0.5
+"""Level (of 1) of a neighbourhood below which it gets all light, and above which it gets none."""
+NEIGHBOURHOOD_PX = 9
+"""In the small picture."""
 NEW_SCENE = 0.2
 """Mean change of the picture (of 1) that nobody makes by moving: a cut, or the light went on."""
 
@@ -118,12 +124,25 @@ class LowLight(Pipeline):
     def _brighten(self, picture: torch.Tensor, settings: dict[str, Any]) -> torch.Tensor:
         network = cast("zero_dce.CurveNetwork", self.components)
         small = reduced(picture, settings["map_size"])
-        (curves,) = network(small)
+        curves = calmed(network(small)[0], small)
         curves = self._steady.update(small, curves, settings["smoothing"])
         return zero_dce.apply(picture, curves * settings["strength"])
 
     def close(self) -> None:
         self._steady = SteadyCurves()
+
+
+def calmed(curves: torch.Tensor, small: torch.Tensor) -> torch.Tensor:
+    """Take the tint out of curves, ``(24, h, w)``, and their force where there is light."""
+    height, width = curves.shape[1:]
+    channels = curves.view(zero_dce.ITERATIONS, 3, height, width)
+    channels = torch.lerp(channels, channels.mean(1, keepdim=True), GREY_SHARE)
+    reach = NEIGHBOURHOOD_PX // 2
+    level = functional.avg_pool2d(
+        small.mean(1, keepdim=True), NEIGHBOURHOOD_PX, 1, reach, count_include_pad=False
+    )[0]  # (1, h, w)
+    need = ((LIT - level) / (LIT - DARK)).clamp(0, 1)
+    return (channels * need).reshape(-1, height, width)
 
 
 def reduced(picture: torch.Tensor, longer: int) -> torch.Tensor:
