@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
+import cv2 as typed_cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +18,10 @@ __all__ = ["Picture", "cv2"]
 Picture = NDArray[Any]
 """``(H, W, 3)`` uint8 RGB, ``(H, W)`` uint8 for one plane, unless a docstring says otherwise."""
 
+cv2: Any = typed_cv2
+"""Untyped: the stubs of OpenCV 5.0 refuse the numbers and the ``None`` that its functions take."""
+
 cv2.setNumThreads(1)
-cv2.setRNGSeed(0)
 
 
 def resized(picture: Picture, width: int, height: int, interpolation: int) -> Picture:

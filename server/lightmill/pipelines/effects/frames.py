@@ -78,8 +78,8 @@ class PlaneEffect(Pipeline):
                 self._kind = kind
                 self.restart()
             arrays = [plane.cpu().numpy() for plane in (planes.y, planes.u, planes.v)]
-            drawn = [_tensor(plane).to(self.device) for plane in self.draw(planes, arrays, kwargs)]
-            made.append(YuvPlanes(*drawn, planes.matrix, planes.full_range))
+            y, u, v = (_tensor(p).to(self.device) for p in self.draw(planes, arrays, kwargs))
+            made.append(YuvPlanes(y, u, v, planes.matrix, planes.full_range))
         return {"video": made}
 
     def restart(self) -> None:

@@ -57,7 +57,11 @@ def load(path: Path, device: torch.device) -> Doubler:
     """
     content = cast("dict[str, Any]", json.loads(path.read_text()))
     layers = [layer for layer in content["layers"].values() if layer["type"] == "conv"]
-    return Doubler(layers).requires_grad_(False).eval().to(device)
+    network = Doubler(layers).requires_grad_(False).eval().to(device)
+    for parameter in network.parameters():  # a picture's channels lie side by side
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def _convolution(layers: list[dict[str, Any]], taps: int) -> nn.Conv2d:

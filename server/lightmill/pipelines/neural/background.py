@@ -123,8 +123,7 @@ class Background(Pipeline):
         return {"video": [self._draw(planes, kwargs) for planes in kwargs["video"]]}
 
     def _draw(self, picture: YuvPlanes, settings: dict[str, Any]) -> YuvPlanes:
-        y, u, v = (plane.cpu().numpy() for plane in (picture.y, picture.u, picture.v))
-        planes = (y, u, v)
+        planes = (picture.y.cpu().numpy(), picture.u.cpu().numpy(), picture.v.cpu().numpy())
         alpha = self.matte(planes, picture, settings)
         wrapped = wrap(alpha, settings["light_wrap"])
         behind = self._backdrops.planes(planes, alpha, picture, settings)
@@ -132,8 +131,8 @@ class Background(Pipeline):
             made = backdrop.shown(alpha, picture)
         else:
             made = composite(planes, behind, wrapped)
-        drawn = (torch.from_numpy(plane).to(self.device) for plane in made)
-        return YuvPlanes(*drawn, picture.matrix, picture.full_range)
+        y, u, v = (torch.from_numpy(plane).to(self.device) for plane in made)
+        return YuvPlanes(y, u, v, picture.matrix, picture.full_range)
 
     def matte(self, planes: Planes, picture: YuvPlanes, settings: dict[str, Any]) -> Picture:
         """How much each pixel is of a person, ``(H, W)`` float32 in [0, 1]."""

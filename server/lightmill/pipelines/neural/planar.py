@@ -46,7 +46,7 @@ def planes_of(rgb: Picture, to_yuv: Picture) -> Planes:
     height, width = rgb.shape[:2]
     y, u, v = cv2.split(cv2.transform(rgb, to_yuv))
     half = ((width + 1) // 2, (height + 1) // 2)
-    return y, *(resized(plane, *half, cv2.INTER_AREA) for plane in (u, v))
+    return y, resized(u, *half, cv2.INTER_AREA), resized(v, *half, cv2.INTER_AREA)
 
 
 def covering(rgb: Picture, width: int, height: int) -> Picture:

@@ -56,7 +56,8 @@ def load(path: Path, device: torch.device) -> CurveNetwork:
     weights = {name.removeprefix(PREFIX): w for name, w in saved["model_state_dict"].items()}
     network = CurveNetwork()
     network.load_state_dict(weights)
-    return network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    network.requires_grad_(False).eval()
+    return network.to(device)
 
 
 def apply(picture: torch.Tensor, curves: torch.Tensor) -> torch.Tensor:
