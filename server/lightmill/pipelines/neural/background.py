@@ -37,7 +37,7 @@ class BackgroundConfig(BasePipelineConfig):
         description="What stands behind people; green is for a keyer, matte shows the mask itself",
         json_schema_extra=ui_field_config(order=1, label="Background"),
     )
-    blur: float = Field(
+    blur_amount: float = Field(
         default=0.5,
         ge=0,
         le=1,
@@ -50,7 +50,7 @@ class BackgroundConfig(BasePipelineConfig):
         description="For colour, #rrggbb; also where image has none",
         json_schema_extra=ui_field_config(order=3, label="Colour"),
     )
-    image: str = Field(
+    backdrop_image: str = Field(
         default="",
         max_length=images.MAX_URL_LENGTH,
         description="For image: a PNG or JPEG of at most 96 kB and 1920x1080 as a data: URL",
@@ -85,7 +85,7 @@ class BackgroundConfig(BasePipelineConfig):
         json_schema_extra=ui_field_config(order=9, label="Light wrap"),
     )  # fmt: skip
 
-    @field_validator("image")
+    @field_validator("backdrop_image")
     @classmethod
     def _unpacks(cls, url: str) -> str:
         if url:

@@ -34,9 +34,9 @@ class SteadyMask:
         change = cv2.blur(cv2.absdiff(luma, self._luma), (5, 5))
         moving = np.clip((change - STILL) / (MOVING - STILL), 0, 1)
         keep = (1 - moving) * (smoothing * LONGEST_MEMORY)
-        self._mask = mask + (self._mask - mask) * keep
-        self._luma = luma
-        return self._mask
+        steady = mask + (self._mask - mask) * keep
+        self._mask, self._luma = steady, luma
+        return steady
 
 
 def guided(mask: Picture, guide: Picture, luma: Picture) -> Picture:

@@ -79,10 +79,10 @@ class UpscaleConfig(BasePipelineConfig):
     artifacts: ClassVar[list[Artifact]] = [*ARTIFACTS]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
 
-    content: Content = Field(
+    trained_on: Content = Field(
         default="animation",
         description="What the network has learnt from: drawings, cameras, or rendered scenes",
-        json_schema_extra=ui_field_config(order=1, label="Content"),
+        json_schema_extra=ui_field_config(order=1, label="Trained on"),
     )
     network: Size = Field(
         default="small",
@@ -120,7 +120,7 @@ class Upscale(Pipeline):
 
     def __call__(self, **kwargs: Any) -> dict[str, Any]:
         networks = cast("Networks", self.components)
-        network = networks[kwargs["network"], kwargs["content"]]
+        network = networks[kwargs["network"], kwargs["trained_on"]]
         with one_thread():
             return {"video": [self._double(frame[0], network, kwargs) for frame in kwargs["video"]]}
 

@@ -66,7 +66,7 @@ def test_steadiness_calms_the_edge_of_somebody_who_sits_still(session):
 
 def test_blur_keeps_the_man_and_blurs_the_car(session):
     frame = planes_of(carphone()[10])
-    (made,) = session(Background, blur=1.0)(frame)
+    (made,) = session(Background, blur_amount=1.0)(frame)
     man, before, after = outline(10), frame.y.numpy().astype(float), made.y.numpy().astype(float)
     inside = cv2.erode(man.astype(np.uint8), np.ones((41, 41))) > 0
     outside = cv2.dilate(man.astype(np.uint8), np.ones((41, 41))) == 0
@@ -80,7 +80,7 @@ def test_blur_keeps_the_man_and_blurs_the_car(session):
 
 def test_no_blur_leaves_the_picture_as_it_is(session):
     frame = planes_of(carphone()[10])
-    (made,) = session(Background, blur=0)(frame)
+    (made,) = session(Background, blur_amount=0)(frame)
     assert (made.y.int() - frame.y.int()).abs().max() <= 1
 
 
@@ -102,7 +102,7 @@ def test_a_picture_stands_behind_and_covers_all(session, suffix):
     image[:, 160:] = (0, 0, 255)
     image[:, :160] = (255, 0, 0)
     frame = planes_of(carphone()[10])
-    running = session(Background, background="image", image=picture_url(image, suffix))
+    running = session(Background, background="image", backdrop_image=picture_url(image, suffix))
     (made,) = running(frame)
     assert made.y.shape == (480, 640)
     assert made.v[4, 4] > 200 and made.u[4, -4] > 200  # red at the left, blue at the right
@@ -125,9 +125,9 @@ def test_without_a_picture_the_colour_stands_behind(session):
 )
 def test_what_is_no_picture_is_refused_by_name(image, why):
     with pytest.raises(InvalidSettings) as refused:
-        BackgroundConfig.validate_settings("video", {"image": image})
+        BackgroundConfig.validate_settings("video", {"backdrop_image": image})
     (field,) = refused.value.fields
-    assert field.field == "image" and why in field.message
+    assert field.field == "backdrop_image" and why in field.message
 
 
 def test_light_wrap_lets_the_background_over_the_edge_only(session):

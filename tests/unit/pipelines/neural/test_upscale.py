@@ -44,7 +44,7 @@ def halved(picture):
 def test_every_network_beats_bicubic_on_a_drawing(session, network, content):
     true = drawing()
     small = halved(true)
-    (made,) = session(Upscale, network=network, content=content)(torch.from_numpy(small)[None])
+    (made,) = session(Upscale, network=network, trained_on=content)(torch.from_numpy(small)[None])
     bicubic = cv2.resize(small, (640, 480), interpolation=cv2.INTER_CUBIC)
     assert psnr_db(made.numpy(), true) > psnr_db(bicubic, true) + 1
 
