@@ -50,7 +50,7 @@ class LowLightConfig(BasePipelineConfig):
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
 
     strength: float = Field(
-        default=0.8,
+        default=0.7,
         ge=0,
         le=1,
         description="How much light is added; 0 changes nothing",
