@@ -72,8 +72,11 @@ GROWTH = {"upscale": 2}
 @cache
 def components(pipeline):
     """What the sessions of a pipeline share, from its real files."""
-    config = pipeline.get_config_class()
-    return pipeline.load_components(config(), torch.device("cpu"), fetch(config.artifacts))
+    config, cpu = pipeline.get_config_class(), torch.device("cpu")
+    shared = pipeline.load_components(config(), cpu, fetch(config.artifacts))
+    with torch.inference_mode():
+        pipeline.warm_up(shared, cpu)
+    return shared
 
 
 def make(entry, mode, **settings):

@@ -38,19 +38,15 @@ class FrameEffect(Pipeline):
                 if picture.shape != self._shape:
                     self._shape = picture.shape
                     self.restart()
-                made.extend(map(_tensor, self.draw_all(picture, kwargs)))
+                made.append(_tensor(self.draw(picture, kwargs)))
         return {"video": [picture.to(self.device) for picture in made]}
 
     def restart(self) -> None:
         """Forget all earlier pictures: the first one, or one of another size, comes next."""
 
-    def draw_all(self, picture: Picture, settings: Settings) -> list[Picture]:
-        """The pictures that one picture becomes; one, unless an effect says otherwise."""
-        return [self.draw(picture, settings)]
-
+    @abstractmethod
     def draw(self, picture: Picture, settings: Settings) -> Picture:
         """What becomes of ``(H, W, 3)`` uint8, which may be written into."""
-        raise NotImplementedError
 
     def close(self) -> None:
         self.restart()
@@ -78,19 +74,27 @@ class PlaneEffect(Pipeline):
                 self._kind = kind
                 self.restart()
             arrays = [plane.cpu().numpy() for plane in (planes.y, planes.u, planes.v)]
-            y, u, v = (_tensor(p).to(self.device) for p in self.draw(planes, arrays, kwargs))
-            made.append(YuvPlanes(y, u, v, planes.matrix, planes.full_range))
+            for drawn in self.draw_all(planes, arrays, kwargs):
+                y, u, v = (_tensor(plane).to(self.device) for plane in drawn)
+                made.append(YuvPlanes(y, u, v, planes.matrix, planes.full_range))
         return {"video": made}
 
     def restart(self) -> None:
         """Forget all earlier pictures: the first one, or one of another kind, comes next."""
 
-    @abstractmethod
+    def draw_all(
+        self, planes: YuvPlanes, arrays: list[Picture], settings: Settings
+    ) -> list[list[Picture]]:
+        """The pictures that one picture becomes; one, unless an effect says otherwise."""
+        return [self.draw(planes, arrays, settings)]
+
     def draw(self, planes: YuvPlanes, arrays: list[Picture], settings: Settings) -> list[Picture]:
         """What becomes of Y ``(H, W)``, U and V ``(H/2, W/2)``, which may be written into.
 
-        ``planes`` is where they come from: read the matrix and the range there.
+        ``planes`` is where they come from: read the matrix and the range there. An effect has
+        this or ``draw_all``.
         """
+        raise NotImplementedError
 
     def close(self) -> None:
         self.restart()

@@ -112,6 +112,11 @@ class LowLight(Pipeline):
     ) -> zero_dce.CurveNetwork:
         return zero_dce.load(files[WEIGHTS.names[0]], device)
 
+    @classmethod
+    def warm_up(cls, components: object | None, device: torch.device) -> None:
+        with one_thread():
+            cast("zero_dce.CurveNetwork", components)(torch.zeros(1, 3, 96, 128, device=device))
+
     def prepare(self, **kwargs: Any) -> Requirements | None:
         return Requirements(input_size=1)
 

@@ -115,6 +115,12 @@ class Upscale(Pipeline):
     ) -> Networks:
         return {kind: anime4k.load(files[file], device) for kind, (file, _, _) in WEIGHTS.items()}
 
+    @classmethod
+    def warm_up(cls, components: object | None, device: torch.device) -> None:
+        with one_thread():
+            for network in cast("Networks", components).values():
+                network(torch.zeros(1, 3, 64, 64, device=device))
+
     def prepare(self, **kwargs: Any) -> Requirements | None:
         return Requirements(input_size=1)
 
