@@ -7,8 +7,8 @@ import time
 import torch
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
-
 from clips import noisy
+
 from lightmill.media.encode import VideoEncoder
 from lightmill.media.pixels import FrameConverter
 from lightmill.pipelines.registry import build_registry

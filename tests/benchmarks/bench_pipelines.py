@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from lightmill.pipelines.contract import Pipeline
 from lightmill.pipelines.registry import PipelineEntry, registry
 from tests.artifact_files import fetch
-from tests.clips import carphone, planes_of, rgb_of
+from tests.real_clips import carphone, planes_of, rgb_of
 
 WIDTH, HEIGHT = 640, 480
 WARM_UP_CHUNKS, CHUNKS = 5, 40

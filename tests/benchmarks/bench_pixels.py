@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import torch
 from av.video.reformatter import Interpolation, VideoReformatter
-
 from clips import camera_like
+
 from lightmill.media.colour import Colour, packed_from_rgb, rgb_from_yuv
 from lightmill.media.pixels import FrameConverter
 from lightmill.media.planar import frames_from_packed, pack, plane_views, reference

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
-
 from clips import camera_like, noisy
+
 from lightmill.media import codecs
 from lightmill.media.encode import VideoEncoder
 

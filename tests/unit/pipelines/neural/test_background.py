@@ -14,7 +14,7 @@ import torch
 from lightmill.errors import InvalidSettings
 from lightmill.pipelines.neural.background import Background, BackgroundConfig
 from lightmill.planes import YuvPlanes
-from tests.clips import carphone, planes_of, rgb_of
+from tests.real_clips import carphone, planes_of, rgb_of
 
 HAND_CHECKED = json.loads((Path(__file__).parent / "carphone.json").read_text())
 """Outlines drawn by eye round the man in three frames, in the clip's own pixels."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lightmill.pipelines.neural.low_light import LowLight, SteadyCurves
-from tests.clips import carphone, rgb_of
+from tests.real_clips import carphone, rgb_of
 
 
 def dark(index, gain=0.15):
