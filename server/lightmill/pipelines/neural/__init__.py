@@ -2,4 +2,6 @@
 
 from types import ModuleType
 
-MODULES: tuple[ModuleType, ...] = ()
+from lightmill.pipelines.neural import background, low_light, upscale
+
+MODULES: tuple[ModuleType, ...] = (background, low_light, upscale)
