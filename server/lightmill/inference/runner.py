@@ -53,6 +53,7 @@ class StageRunner:
         max_failures: int,
         on_failure: Callable[[Exception, bool], None],
         on_recovery: Callable[[], None],
+        on_data: Callable[[str], None],
     ) -> None:
         self.stage = stage
         self.settings = settings
@@ -67,6 +68,7 @@ class StageRunner:
         self._failures = 0
         self._on_failure = on_failure
         self._on_recovery = on_recovery
+        self._on_data = on_data
         self._wake = asyncio.Event()
         self._demand = False
         self._upcoming: tuple[int, Requirements | None] | None = None
@@ -127,6 +129,8 @@ class StageRunner:
         self._generation_s = monotonic() - started
         self._upcoming = (revision, upcoming)
         self._pace(chunk, text=requirements is None)
+        if chunk.data is not None:
+            self._on_data(chunk.data)
         self._playout.push(chunk.frames)
         if self._failures:
             self._failures = 0

@@ -12,6 +12,7 @@ import av
 import torch
 
 from lightmill.errors import PipelineFailed
+from lightmill.inference.chunk_data import encode_data
 from lightmill.inference.components import ComponentLease
 from lightmill.inference.sound import to_sound
 from lightmill.media.frames import MediaFrame
@@ -27,11 +28,13 @@ class Chunk:
     """What one call made: frames in display order, and their rate when the pipeline says it.
 
     ``audio`` belongs to the whole chunk and starts with its first frame; every frame points to it.
+    ``data`` is JSON text for clients.
     """
 
     frames: list[MediaFrame]
     frame_rate: float | None
     audio: Sound | None = None
+    data: str | None = None
 
 
 class Stage:
@@ -85,7 +88,7 @@ class Stage:
         stamped = _stamp(pictures, frames, monotonic())
         if audio is not None:
             _attach(audio, stamped)
-        return Chunk(stamped, frame_rate, audio)
+        return Chunk(stamped, frame_rate, audio, _data_of(result, self.pipeline_class.__name__))
 
     def _take_in(self, frames: list[av.VideoFrame]) -> Sequence[object]:
         if self._accepts == "native":
@@ -119,6 +122,14 @@ def _unpack(result: object, name: str) -> tuple[object, float | None, Sound | No
     audio = entries.get("audio")
     sound = None if audio is None else to_sound(audio, entries.get("audio_rate"), name)
     return entries["video"], float(rate) if rate else None, sound
+
+
+def _data_of(result: object, name: str) -> str | None:
+    if not isinstance(result, Mapping):
+        return None
+    entries: Mapping[str, object] = result  # pyright: ignore[reportUnknownVariableType]
+    data = entries.get("data")
+    return None if data is None else encode_data(data, name)
 
 
 def _attach(sound: Sound, frames: list[MediaFrame]) -> None:

@@ -41,10 +41,18 @@ class Plan:
 
 
 class Production:
-    """Owns the session's stage runner; switches are serialised, and a failed one changes nothing."""
+    """Owns the session's stage runner; switches are serialised, and a failed one changes nothing.
+
+    ``on_data`` hears a stage's id, its pipeline's id and the JSON text of each chunk's ``data``.
+    """
 
     def __init__(
-        self, name: str, services: Services, playout: Playout, on_change: Callable[[], None]
+        self,
+        name: str,
+        services: Services,
+        playout: Playout,
+        on_change: Callable[[], None],
+        on_data: Callable[[str, str, str], None],
     ) -> None:
         self.controls = ControlState()
         self.loading = Loading(on_change)
@@ -53,6 +61,7 @@ class Production:
         self._services = services
         self._playout = playout
         self._on_change = on_change
+        self._on_data = on_data
         self._lock = asyncio.Lock()
         self._plan: Plan | None = None
         self._runner: StageRunner | None = None
@@ -173,6 +182,7 @@ class Production:
             max_failures=limits.inference.max_failures,
             on_failure=self._failed,
             on_recovery=self._recovered,
+            on_data=lambda data: self._on_data("main", plan.config.pipeline_id, data),
         )
 
     async def update_settings(self, changes: Mapping[str, Any]) -> dict[str, Any]:
