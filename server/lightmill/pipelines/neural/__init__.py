@@ -2,4 +2,6 @@
 
 from types import ModuleType
 
-MODULES: tuple[ModuleType, ...] = ()
+from lightmill.pipelines.neural import face, hands, pose
+
+MODULES: tuple[ModuleType, ...] = (face, hands, pose)
