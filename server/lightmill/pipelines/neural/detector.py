@@ -55,7 +55,9 @@ class Detector:
         values, logits = sorted(outputs, key=lambda output: -output.shape[-1])
         rows, scores = decode(values[0], logits[0, :, 0], self._centres, side, min_score)
         rows, scores = merge(rows, scores)
-        points = (rows.reshape(len(rows), rows.shape[1] // 2, 2) - (left, top)) / scale  # (N, 2 + K, 2)
+        points = (
+            rows.reshape(len(rows), rows.shape[1] // 2, 2) - (left, top)
+        ) / scale  # (N, 2 + K, 2)
         return [
             Detection(float(score), each[:2].reshape(4), each[2:])
             for score, each in zip(scores, points, strict=True)

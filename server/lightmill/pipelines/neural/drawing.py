@@ -16,8 +16,8 @@ SUBPIXEL_BITS = 4
 
 
 def line_width(picture: np.ndarray) -> int:
-    """About 2 pixels at 480 lines."""
-    return max(1, round(min(picture.shape[:2]) / 240))
+    """2 pixels at 480 lines."""
+    return max(1, round(min(picture.shape[:2]) / 200))
 
 
 def draw_lines(
@@ -48,7 +48,7 @@ def draw_box(
 def write(picture: np.ndarray, text: str, at: tuple[int, int], colour: Colour, width: int) -> None:
     """Write with a dark outline, so that it can be read on anything; ``at`` is the lower left."""
     scale = 0.3 * width
-    for shade, extra in (((0, 0, 0), width + 1), (colour, 0)):
+    for shade, extra in (((0, 0, 0), 2), (colour, 0)):
         cv2.putText(
             picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, shade,
             max(width // 2, 1) + extra, cv2.LINE_AA,

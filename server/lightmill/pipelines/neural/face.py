@@ -7,6 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, ClassVar, Literal
 
+import cv2
 import numpy as np
 import torch
 from pydantic import Field
@@ -35,8 +36,8 @@ from lightmill.pipelines.neural.tracking import Track, Tracker, regions_of
 logger = logging.getLogger(__name__)
 
 PRIVACY = ("blur", "pixelate", "solid")
-PRIVACY_MIN_SCORE = 0.3
-"""Covering what is no face costs less than showing one."""
+DOUBTFUL_SCORE = 0.3
+"""Hiding: so little is enough where the mesh network, too, sees a face."""
 DETECT_EVERY = 5
 """Frames between looks for further faces while some are followed."""
 FAR_EVERY = 4
@@ -75,7 +76,7 @@ class FaceConfig(BasePipelineConfig):
         default=0.5,
         ge=0.1,
         le=0.9,
-        description="Less sure finds do not count; hiding takes 0.3 at most",
+        description="Less sure finds do not count, unless the mesh fits",
         json_schema_extra=ui_field_config(order=3, label="Least score"),
     )
     smoothing: float = Field(
@@ -86,7 +87,7 @@ class FaceConfig(BasePipelineConfig):
         json_schema_extra=ui_field_config(order=4, label="Smoothing"),
     )
     blocks: int = Field(
-        default=7,
+        default=6,
         ge=3,
         le=16,
         description="Hiding: colours that stay across a face; fewer hide more",
@@ -179,7 +180,7 @@ class Face(Pipeline):
         found = self._net.detect(picture, self._min_score, far=False)
         if self._looks % FAR_EVERY == 1:
             found += self._net.detect(picture, self._min_score, far=True)
-        return found
+        return sorted(found, key=lambda each: -each.score)
 
     def _hide(
         self, picture: np.ndarray, settings: dict[str, Any]
@@ -206,7 +207,7 @@ class Face(Pipeline):
         self, picture: np.ndarray, settings: dict[str, Any]
     ) -> tuple[list[Track], list[np.ndarray]]:
         """Followed faces, and the boxes of these and of all that a detector found."""
-        self._min_score = min(settings["min_score"], PRIVACY_MIN_SCORE)
+        self._min_score = min(settings["min_score"], DOUBTFUL_SCORE)
         self._found = self._detect(picture)
         try:
             tracks = self._tracker(
@@ -216,16 +217,27 @@ class Face(Pipeline):
             found, self._found = self._found, None
         # What was seen, not what was smoothed: the eye may lag, the cover must not.
         boxes = [_box_of(track.sighting.points) for track in tracks]
-        boxes += [detection.box for detection in found]
+        boxes += [each.box for each in found if each.score >= settings["min_score"]]
         return tracks, [_widened(box, settings["margin"]) for box in boxes]
+
+    def _draw_net(self, picture: np.ndarray, points: np.ndarray) -> None:
+        """Half transparent, so that a small face does not drown in it."""
+        self._mesh = self._mesh or face_lines.net_over(self._net.mean_face())
+        size = picture.shape[1], picture.shape[0]
+        low = np.clip(points[:, :2].min(axis=0) - 2, 0, size).astype(int)
+        high = np.clip(points[:, :2].max(axis=0) + 3, 0, size).astype(int)
+        part = picture[low[1] : high[1], low[0] : high[0]]
+        if part.size:
+            lined = part.copy()
+            draw_lines(lined, points[:, :2] - low, self._mesh, MESH_COLOUR, 1)
+            cv2.addWeighted(part, 0.5, lined, 0.5, 0, dst=part)
 
     def _draw(self, picture: np.ndarray, tracks: list[Track], effect: str) -> np.ndarray:
         drawn = picture.copy()
         width = line_width(picture)
         for track in tracks:
             if effect == "mesh":
-                self._mesh = self._mesh or face_lines.net_over(self._net.mean_face())
-                draw_lines(drawn, track.points, self._mesh, MESH_COLOUR, 1)
+                self._draw_net(drawn, track.points)
             if effect in ("mesh", "features"):
                 draw_lines(
                     drawn, track.points, face_lines.walk(), FEATURE_COLOUR, max(width // 2, 1)

@@ -51,12 +51,13 @@ def net_over(points: np.ndarray) -> Lines:
     low, high = np.floor(flat.min(axis=0)) - 1, np.ceil(flat.max(axis=0)) + 2
     width, height = (int(each) for each in high - low)
     mesh = cv2.Subdiv2D((int(low[0]), int(low[1]), width, height))
-    places = [(x, y) for x, y in flat.tolist()]
+    places = [(float(point[0]), float(point[1])) for point in flat]
     mesh.insert(places)
     numbers = {place: number for number, place in enumerate(places)}
     lines: set[tuple[int, int]] = set()
-    for triangle in mesh.getTriangleList().reshape(-1, 3, 2).tolist():
-        corners = [numbers.get((x, y)) for x, y in triangle]  # None: of the frame around all
+    for triangle in mesh.getTriangleList().reshape(-1, 3, 2):
+        # A corner without a number belongs to the frame around all.
+        corners = [numbers.get((float(corner[0]), float(corner[1]))) for corner in triangle]
         for start, end in pairwise([*corners, corners[0]]):
             if start is not None and end is not None:
                 lines.add((min(start, end), max(start, end)))

@@ -23,7 +23,7 @@ def relative(points: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """``(N, 2 or 3)`` pixels as shares of width and height; depth as a share of width. Rounded."""
     height, width = picture.shape[:2]
     scale = np.array([width, height, width], np.float64)[: points.shape[1]]
-    return np.round(points / scale, DIGITS)
+    return np.round(points / scale, DIGITS) + 0.0  # no minus zero
 
 
 def relative_box(box: np.ndarray, picture: np.ndarray) -> list[float]:

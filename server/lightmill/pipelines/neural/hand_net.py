@@ -59,14 +59,14 @@ class HandNet:
         return self._palms(picture, min_score)
 
     def look(self, picture: np.ndarray, region: Region) -> Sighting | None:
-        """The points of the hand in ``region``; ``extra`` is how surely it looks like a left hand."""
+        """The points of the hand in ``region``; ``extra`` is how surely it is a right one, in [0, 1]."""
         points, presence, handedness, _ = self._hand.invoke(
             normalise(region.crop(picture, HAND_PX))
         )
         score, placed = presence.item(), region.back(points.reshape(N_POINTS, 3), HAND_PX)
         if not score >= MIN_PRESENCE or not np.isfinite(placed).all():
             return None
-        # The network was trained on mirrored pictures and means those when it says "right".
+        # The network means mirrored pictures when it says "left", so that this is right in others.
         return Sighting(placed, score, region_of_points(placed), handedness.item())
 
 

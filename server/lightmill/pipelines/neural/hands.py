@@ -95,7 +95,7 @@ class Hands(Pipeline):
         super().__init__(device=device, components=components, **settings)
         self._net = hand_net.HandNet(networks_of(components))
         self._tracker = Tracker(self._regions, self._net.look, DETECT_EVERY)
-        self._left: dict[int, float] = {}
+        self._right: dict[int, float] = {}
         self._size: tuple[int, ...] = ()
         self._min_score = 0.5
 
@@ -121,7 +121,7 @@ class Hands(Pipeline):
         cutoffs = smoothing_hz(kwargs["smoothing"])
         tracks = self._tracker(picture, kwargs["max_hands"], *cutoffs)
         hands = [(track, self._hand_of(track, kwargs["mirrored"])) for track in tracks]
-        self._left = {track.id: self._left[track.id] for track in tracks}
+        self._right = {track.id: self._right[track.id] for track in tracks}
         drawn = picture.copy()
         for track, (name, _) in hands:
             _draw(drawn, track.points, kwargs["effect"], name if kwargs["labels"] else "")
@@ -138,10 +138,10 @@ class Hands(Pipeline):
         """``left`` or ``right``, and how sure that is, over some frames."""
         extra = track.sighting.extra
         seen = extra if isinstance(extra, float) else 0.5
-        mean = self._left.get(track.id, seen)
-        self._left[track.id] = mean = mean + HANDEDNESS_SHARE * (seen - mean)
-        left = 1 - mean if mirrored else mean
-        return ("left", left) if left >= 0.5 else ("right", 1 - left)
+        mean = self._right.get(track.id, seen)
+        self._right[track.id] = mean = mean + HANDEDNESS_SHARE * (seen - mean)
+        right = 1 - mean if mirrored else mean
+        return ("right", right) if right >= 0.5 else ("left", 1 - right)
 
 
 def _draw(picture: np.ndarray, points: np.ndarray, effect: str, label: str) -> None:

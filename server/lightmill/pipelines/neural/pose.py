@@ -25,7 +25,10 @@ from lightmill.pipelines.neural.tracking import Track, Tracker, regions_of
 
 VISIBLE = 0.5
 """Points that are less surely in sight are not drawn."""
-DETECT_EVERY = 1
+DETECT_EVERY = 10
+"""Frames between looks for somebody else while what is followed may be nobody."""
+SURE = 0.99
+"""A person in plain view scores more; a van that looks like one, less."""
 LEFT_COLOUR: Colour = (255, 150, 60)
 RIGHT_COLOUR: Colour = (70, 190, 255)
 MIDDLE_COLOUR: Colour = (235, 235, 235)
@@ -105,7 +108,7 @@ class Pose(Pipeline):
     ) -> None:
         super().__init__(device=device, components=components, **settings)
         self._net = pose_net.PoseNet(networks_of(components))
-        self._tracker = Tracker(self._regions, self._net.look, DETECT_EVERY)
+        self._tracker = Tracker(self._regions, self._net.look, DETECT_EVERY, SURE)
         self._size: tuple[int, ...] = ()
         self._min_score = 0.5
 
@@ -159,7 +162,7 @@ def _draw(picture: np.ndarray, points: np.ndarray, visibility: np.ndarray, effec
 def _describe(track: Track, body: Body, picture: np.ndarray) -> dict[str, Any]:
     """One person of the data that ``docs/pipelines/landmarks.md`` shows."""
     places = relative(track.points, picture)
-    rows = np.column_stack((places, np.round(body.visibility, 2)))  # (33, 4)
+    rows = np.column_stack((places, np.round(body.visibility.astype(np.float64), 2)))  # (33, 4)
     return {
         "id": track.id,
         "score": round(track.sighting.score, 3),

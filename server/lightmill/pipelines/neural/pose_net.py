@@ -21,7 +21,7 @@ HIPS, CROWN = 33, 34
 """Points that only the next region is made of: between the hips, and on the circle around all."""
 REACH = 2.5
 """The region's size as a multiple of the way from the hips to the circle."""
-MIN_PRESENCE = 0.5
+MIN_PRESENCE = 0.75
 
 _SIDES = ("left", "right")
 NAMES = (

@@ -14,6 +14,8 @@ from lightmill.pipelines.neural.smoothing import OneEuro
 SAME_THING_OVERLAP = 0.4
 """Squares that overlap more follow the same thing."""
 MIN_SIZE_PX = 8.0
+MAX_FIRST_LOOKS = 2
+"""Of one frame at what a detector found: a doubtful find costs as much as a true one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Tracker:
     """``detect`` gives regions worth a look, ``look`` says what is there or ``None``.
 
     While something is followed and there is room for more, the detector runs every
-    ``detect_every`` frames only: it is what costs.
+    ``detect_every`` frames only: it is what costs. A track whose score is below ``sure`` may be a
+    mistake: the detector goes on looking, and what it finds elsewhere takes the place if it is surer.
     """
 
     def __init__(
@@ -50,11 +53,13 @@ class Tracker:
         detect: Callable[[np.ndarray], list[Region]],
         look: Callable[[np.ndarray, Region], Sighting | None],
         detect_every: int,
+        sure: float = 0.0,
     ) -> None:
         self.tracks: list[Track] = []
         self._detect = detect
         self._look = look
         self._detect_every = detect_every
+        self._sure = sure
         self._until_detection = 0
         self._last_id = 0
 
@@ -72,9 +77,9 @@ class Tracker:
         for track, sighting in seen:
             self._keep(track, sighting, most)
         if self._detection_due(most):
-            for region in self._detect(picture):
-                if len(self.tracks) < most and not self._follows(region):
-                    self._begin(picture, region, most)
+            found = [each for each in self._detect(picture) if not self._follows(each)]
+            for region in found[:MAX_FIRST_LOOKS]:
+                self._begin(picture, region, most)
         for track in self.tracks:
             track.filter.min_cutoff_hz, track.filter.beta = min_cutoff_hz, beta
             track.points = track.filter(track.sighting.points, track.sighting.next_region.size)
@@ -82,13 +87,21 @@ class Tracker:
 
     def _detection_due(self, most: int) -> bool:
         self._until_detection -= 1
-        if self.tracks and (len(self.tracks) >= most or self._until_detection > 0):
+        full = len(self.tracks) >= most and self._doubtful() is None
+        if self.tracks and (full or self._until_detection > 0):
             return False
         self._until_detection = self._detect_every
         return True
 
     def _begin(self, picture: np.ndarray, region: Region, most: int) -> None:
+        doubtful = self._doubtful()
+        if len(self.tracks) >= most and doubtful is None:
+            return
         sighting = self._look(picture, region)
+        if len(self.tracks) >= most and sighting is not None and doubtful is not None:
+            if sighting.score <= doubtful.sighting.score:
+                return
+            self.tracks.remove(doubtful)
         if sighting is not None:
             self._last_id += 1
             track = Track(self._last_id, region, OneEuro(1.0, 0.0), sighting)
@@ -101,6 +114,10 @@ class Tracker:
             return
         track.sighting, track.region = sighting, sighting.next_region
         self.tracks.append(track)
+
+    def _doubtful(self) -> Track | None:
+        least = min(self.tracks, key=lambda track: track.sighting.score, default=None)
+        return least if least is not None and least.sighting.score < self._sure else None
 
     def _follows(self, region: Region) -> bool:
         return any(track.region.overlap(region) > SAME_THING_OVERLAP for track in self.tracks)
