@@ -39,10 +39,13 @@ class Cover:
         """What to cover, given the boxes of the faces that are seen at ``now``."""
         step = 0.0 if self._updated is None else min(max(now - self._updated, 0.0), MAX_STEP_S)
         self._updated = now
-        for area in self._areas:
+        fresh = _joined(faces)
+        self.seen = self.seen or bool(fresh)
+        followed = [_Area(self._followed(box)) for box in fresh]
+        lost = [area for area in self._areas if not any(_same(box, area) for box in fresh)]
+        for area in lost:
             area.unseen_s += step
-        for face in faces:
-            self._see(face.astype(np.float64))
+        self._areas = [*followed, *lost]
         self._areas = [area for area in self._areas if area.unseen_s <= hold_s]
         return [_grown(area) for area in self._areas]
 
@@ -51,18 +54,33 @@ class Cover:
         """Whether there are too many areas to trust them."""
         return len(self._areas) > MAX_AREAS
 
-    def _see(self, face: np.ndarray) -> None:
-        self.seen = True
-        apart: list[_Area] = []
+    def _followed(self, face: np.ndarray) -> np.ndarray:
+        """The face's box, and what its area of the last frame still holds."""
         box = face
         for area in self._areas:
-            grown = _grown(area)
-            if overlaps(face, grown[None])[0] > SAME_FACE_OVERLAP:
-                slow = grown + SHRINK_SHARE * (face - grown)
-                box = _union(box, slow)
+            if _same(face, area):
+                grown = _grown(area)
+                box = _union(box, grown + SHRINK_SHARE * (face - grown))
+        return box
+
+
+def _joined(faces: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """What two networks say of one face, as one box."""
+    joined: list[np.ndarray] = []
+    for face in faces:
+        box = face.astype(np.float64)
+        apart: list[np.ndarray] = []
+        for other in joined:
+            if overlaps(box, other[None])[0] > SAME_FACE_OVERLAP:
+                box = _union(box, other)
             else:
-                apart.append(area)
-        self._areas = [*apart, _Area(box)]
+                apart.append(other)
+        joined = [*apart, box]
+    return joined
+
+
+def _same(face: np.ndarray, area: _Area) -> bool:
+    return bool(overlaps(face, _grown(area)[None])[0] > SAME_FACE_OVERLAP)
 
 
 def _grown(area: _Area) -> np.ndarray:

@@ -55,7 +55,8 @@ def net_over(points: np.ndarray) -> Lines:
     mesh.insert(places)
     numbers = {place: number for number, place in enumerate(places)}
     lines: set[tuple[int, int]] = set()
-    for triangle in mesh.getTriangleList().reshape(-1, 3, 2):
+    triangles = np.asarray(mesh.getTriangleList(), np.float32).reshape(-1, 3, 2)
+    for triangle in triangles:
         # A corner without a number belongs to the frame around all.
         corners = [numbers.get((float(corner[0]), float(corner[1]))) for corner in triangle]
         for start, end in pairwise([*corners, corners[0]]):

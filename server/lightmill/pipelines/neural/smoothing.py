@@ -27,7 +27,7 @@ class OneEuro:
             self._last, self._speed = points, np.zeros_like(points)
             return points
         speed = (points - last) / (max(size, 1.0) * FRAME_S)
-        self._speed += _share(SPEED_CUTOFF_HZ) * (speed - self._speed)
+        self._speed = self._speed + _share(SPEED_CUTOFF_HZ) * (speed - self._speed)
         pace = np.linalg.norm(self._speed, axis=1, keepdims=True)
         cutoff = self.min_cutoff_hz + self.beta * pace
         self._last = last + _share(cutoff) * (points - last)
