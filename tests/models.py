@@ -1,23 +1,15 @@
-"""Real networks and real pictures for the tests, taken out of published packages and kept in a cache."""
+"""Real networks and real pictures for the tests, as pipelines and their tests see them."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import subprocess
-import sys
-import tarfile
-import zipfile
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
 import torch
 
 from lightmill.pipelines.artifacts import NpmArtifact, PackedArtifact, WheelArtifact
-
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lightmill-tests"
+from tests.artifact_files import fetch
 
 ASTRONAUT = WheelArtifact(  # NASA, public domain
     package="scikit-image", version="0.26.0", member="skimage/data/astronaut.png",
@@ -40,28 +32,14 @@ TALKING = WheelArtifact(
     sha256="1c4add7838b07b4d65ad9d66e9491758c7dbb6c717490db4b79ecf9ff82bab28", size_bytes=588_804, licence="BSD-3-Clause",
 )  # fmt: skip
 POINTING = NpmArtifact(  # a left hand
-    package="fingerpose", version="0.1.0", member="package/assets/nocurl.jpg",
+    package="fingerpose", version="0.1.0", member="assets/nocurl.jpg",
     sha256="5c4fff4ce6629b6add336c908abce0a3e73d32aa6eee6927aab2da8fc27cb380", size_bytes=43_009, licence="MIT",
 )  # fmt: skip
 
 
 def file_of(artifact: PackedArtifact) -> Path:
-    """The file, fetched once; a package's other files that tests ask for come with it."""
-    place = CACHE / artifact.package / artifact.version / artifact.member
-    if not place.exists():
-        with TemporaryDirectory() as folder:
-            content = _unpack(_download(artifact, Path(folder)), artifact.member)
-        assert hashlib.sha256(content).hexdigest() == artifact.sha256
-        place.parent.mkdir(parents=True, exist_ok=True)
-        whole = place.with_suffix(f".{os.getpid()}")
-        whole.write_bytes(content)
-        whole.replace(place)
-    return place
-
-
-def files_of(config) -> dict[str, Path]:
-    """What `Pipeline.load_components` wants, for a config class."""
-    return {artifact.names[0]: file_of(artifact) for artifact in config.artifacts}
+    """The file, fetched once."""
+    return fetch([artifact])[artifact.names[0]]
 
 
 def make(pipeline, **settings):
@@ -69,7 +47,7 @@ def make(pipeline, **settings):
     config = pipeline.get_config_class()
     values = config.validate_settings("video", settings)
     device = torch.device("cpu")
-    components = pipeline.load_components(config(**values), device, files_of(config))
+    components = pipeline.load_components(config(**values), device, fetch(config.artifacts))
     return pipeline(device=device, components=components, **values), values
 
 
@@ -97,30 +75,3 @@ def frames_of(artifact: PackedArtifact, numbers) -> list[np.ndarray]:
             taken.append(np.ascontiguousarray(frame[..., ::-1]))
     clip.release()
     return taken
-
-
-def _download(artifact: PackedArtifact, folder: Path) -> Path:
-    named = (
-        f"{artifact.package}{'@' if isinstance(artifact, NpmArtifact) else '=='}{artifact.version}"
-    )
-    if isinstance(artifact, NpmArtifact):
-        command = ["npm", "pack", "--silent", named]
-    else:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", named]
-        command += ["--only-binary", ":all:", "--dest", "."]
-        if isinstance(artifact, WheelArtifact) and artifact.platforms:
-            command += ["--python-version", artifact.python_version]
-            command += [f"--platform={platform}" for platform in artifact.platforms]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=110)
-    (package,) = folder.iterdir()
-    return package
-
-
-def _unpack(package: Path, member: str) -> bytes:
-    if package.suffix == ".whl":
-        with zipfile.ZipFile(package) as archive:
-            return archive.read(member)
-    with tarfile.open(package) as archive:
-        content = archive.extractfile(member)
-        assert content is not None
-        return content.read()

@@ -86,7 +86,7 @@ class FaceConfig(BasePipelineConfig):
         description="Steadies what is drawn; more lags more",
         json_schema_extra=ui_field_config(order=4, label="Smoothing"),
     )
-    blocks: int = Field(
+    coarse_blocks: int = Field(
         default=6,
         ge=3,
         le=16,
@@ -112,7 +112,7 @@ class FaceConfig(BasePipelineConfig):
         description="Hiding: hide the whole picture until the first face is found",
         json_schema_extra=ui_field_config(order=8, label="Cover until seen", component="privacy"),
     )
-    data: Literal["off", "boxes", "points"] = Field(
+    send_data: Literal["off", "boxes", "points"] = Field(
         default="boxes",
         description="Sent to clients: boxes with named points, or all 468 points, too",
         json_schema_extra=ui_field_config(order=9, label="Data"),
@@ -161,8 +161,8 @@ class Face(Pipeline):
             tracks = self._follow(picture, kwargs)
             drawn = self._draw(picture, tracks, kwargs["effect"])
         result: dict[str, Any] = {"video": to_tensor(drawn, self.device)}
-        if kwargs["data"] != "off":
-            every_point = kwargs["data"] == "points"
+        if kwargs["send_data"] != "off":
+            every_point = kwargs["send_data"] == "points"
             result["data"] = {"faces": [_describe(each, picture, every_point) for each in tracks]}
         return result
 
@@ -187,7 +187,7 @@ class Face(Pipeline):
     ) -> tuple[list[Track], np.ndarray]:
         """A failure of a network hides everything; so does a picture with too many faces."""
         hidden = picture.copy()
-        how, blocks = settings["effect"], settings["blocks"]
+        how, blocks = settings["effect"], settings["coarse_blocks"]
         try:
             tracks, boxes = self._everything(picture, settings)
         except (RuntimeError, ValueError):

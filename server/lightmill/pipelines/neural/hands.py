@@ -79,7 +79,7 @@ class HandsConfig(BasePipelineConfig):
         description="The picture comes mirrored, as some webcam programs send it",
         json_schema_extra=ui_field_config(order=6, label="Mirrored"),
     )
-    data: bool = Field(
+    send_data: bool = Field(
         default=True,
         description="Send the points to clients",
         json_schema_extra=ui_field_config(order=7, label="Data"),
@@ -126,7 +126,7 @@ class Hands(Pipeline):
         for track, (name, _) in hands:
             _draw(drawn, track.points, kwargs["effect"], name if kwargs["labels"] else "")
         result: dict[str, Any] = {"video": to_tensor(drawn, self.device)}
-        if kwargs["data"]:
+        if kwargs["send_data"]:
             result["data"] = {"hands": [_describe(*hand, picture) for hand in hands]}
         return result
 

@@ -93,7 +93,7 @@ class PoseConfig(BasePipelineConfig):
         description="Steadies what is drawn and sent; more lags more",
         json_schema_extra=ui_field_config(order=4, label="Smoothing"),
     )
-    data: bool = Field(
+    send_data: bool = Field(
         default=True,
         description="Send the joints to clients",
         json_schema_extra=ui_field_config(order=5, label="Data"),
@@ -138,7 +138,7 @@ class Pose(Pipeline):
         for track, body in zip(tracks, seen, strict=True):
             _draw(drawn, track.points, body.visibility, kwargs["effect"])
         result: dict[str, Any] = {"video": to_tensor(drawn, self.device)}
-        if kwargs["data"]:
+        if kwargs["send_data"]:
             people = zip(tracks, seen, strict=True)
             result["data"] = {"people": [_describe(*person, picture) for person in people]}
         return result

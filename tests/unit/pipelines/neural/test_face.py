@@ -113,7 +113,7 @@ def test_a_talking_face_is_seen_in_every_frame_with_one_id():
 def test_data_is_small_and_says_as_much_as_is_asked(astronaut):
     sizes = {}
     for choice in ("off", "boxes", "points"):
-        pipeline, values = make(Face, data=choice)
+        pipeline, values = make(Face, send_data=choice)
         _, data = show(pipeline, values, astronaut, first=True)
         sizes[choice] = len(json.dumps(data, separators=(",", ":")))
         assert (data is None) == (choice == "off")
