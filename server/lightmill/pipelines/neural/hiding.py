@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-import cv2
 import numpy as np
+
+from lightmill.pipelines.opencv import cv2
 
 How = Literal["blur", "pixelate", "solid"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from lightmill.pipelines.neural.pose_net import Body
+from lightmill.pipelines.opencv import cv2
 
 Background = Literal["keep", "dim", "black"]
 

@@ -64,7 +64,6 @@ class PoseConfig(BasePipelineConfig):
     pipeline_description: ClassVar[str] = (
         "Finds a person's joints, draws a skeleton, and sends the joints as data."
     )
-    docs_url: ClassVar[str | None] = "docs/pipelines/landmarks.md"
     artifacts: ClassVar[list[Artifact]] = [*pose_net.ARTIFACTS]
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}

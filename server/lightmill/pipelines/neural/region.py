@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+
+from lightmill.pipelines.opencv import cv2
 
 
 @dataclass(frozen=True, slots=True)
