@@ -122,6 +122,7 @@ class MediaConfig(_Section):
     max_frame_age_s: PositiveSeconds = 0.05
     text_fps: float = Field(default=30.0, gt=0, le=120)
     audio_bitrate_bps: int = Field(default=96_000, ge=6_000, le=510_000)
+    max_data_bytes: PositiveInt = 65_536
     waiting_fps: float = Field(default=5.0, gt=0, le=30)
 
 

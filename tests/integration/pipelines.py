@@ -168,4 +168,31 @@ class Chunks(Pipeline):
         }
 
 
-TEST_PIPELINES = [Player, Slow, Faulty, Counter, Chunks]
+class TellingConfig(BasePipelineConfig):
+    pipeline_id: ClassVar[str] = "test-telling"
+    pipeline_name: ClassVar[str] = "Telling"
+    modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    padding: int = Field(0, ge=0, le=100_000, json_schema_extra=ui_field_config())
+    wrong: bool = Field(False, json_schema_extra=ui_field_config())
+
+
+class Telling(Pipeline):
+    """Passes pictures, and says as data which number each shows."""
+
+    @classmethod
+    def get_config_class(cls) -> type[TellingConfig]:
+        return TellingConfig
+
+    def prepare(self, **kwargs: Any) -> Requirements | None:
+        return Requirements(input_size=1)
+
+    def __call__(self, **kwargs: Any) -> dict[str, Any]:
+        (video,) = kwargs["video"]
+        upper = video[0, : video.shape[1] // 4, :, 1].float().mean(dim=0)  # (W,)
+        blocks = upper.reshape(16, -1).mean(dim=1) > 128
+        number = sum(1 << bit for bit, lit in enumerate(blocks.tolist()) if lit)
+        shown: object = float("nan") if kwargs["wrong"] else number
+        return {"video": video, "data": {"number": shown, "padding": "x" * kwargs["padding"]}}
+
+
+TEST_PIPELINES = [Player, Slow, Faulty, Counter, Chunks, Telling]

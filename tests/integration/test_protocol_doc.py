@@ -11,7 +11,7 @@ from tests.integration.test_offer import wait_for_state
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/protocol.md").read_text()
 BLOCKS = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", DOCUMENT, re.S)]
-ERROR, PIPELINE, SESSION = BLOCKS
+ERROR, PIPELINE, SESSION, DATA = BLOCKS
 
 
 def keys(value: object) -> object:

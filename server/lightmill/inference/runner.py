@@ -53,6 +53,7 @@ class StageRunner:
         text_fps: float,
         max_failures: int,
         on_change: Callable[[StageRunner], None],
+        on_data: Callable[[str], None],
     ) -> None:
         self.stage = stage
         self.settings = LiveSettings(settings, self.wake)
@@ -70,6 +71,7 @@ class StageRunner:
         self._max_failures = max_failures
         self._failures = 0
         self._on_change = on_change
+        self._on_data = on_data
         self._wake = asyncio.Event()
         self._demand = False
         self._upcoming: tuple[int, Requirements | None] | None = None
@@ -135,6 +137,8 @@ class StageRunner:
         if not pictures and chunk.frame_rate is None:
             for picture in chunk.pictures:
                 picture.frame_rate = self._text_fps
+        if chunk.data is not None and epoch == self.seat.epoch:
+            self._on_data(chunk.data)
         await self._hand_on(chunk, epoch)
 
     async def _hand_on(self, chunk: Chunk, epoch: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from lightmill.errors import PipelineFailed
+from lightmill.inference.chunk_data import encode_data
 from lightmill.inference.components import ComponentLease
 from lightmill.inference.sound import to_sound
 from lightmill.media.frames import StagePicture
@@ -28,6 +29,8 @@ class Chunk:
 
     pictures: list[StagePicture]
     ready: bool
+    data: str | None = None
+    """JSON text for clients."""
 
     @property
     def frame_rate(self) -> float | None:
@@ -99,7 +102,7 @@ class Stage:
         if audio is not None:
             _attach(audio, stamped)
         _pace(stamped, pictures, frame_rate)
-        return Chunk(stamped, last)
+        return Chunk(stamped, last, _data_of(result, self.pipeline_class.__name__))
 
     def finish(self, chunk: Chunk) -> Chunk:
         """Make pictures that were meant for another stage ready to be played."""
@@ -107,7 +110,7 @@ class Stage:
             frames = self._converter.to_frames([one.picture for one in chunk.pictures])
         for one, frame in zip(chunk.pictures, frames, strict=True):
             one.picture = frame
-        return Chunk(chunk.pictures, ready=True)
+        return replace(chunk, ready=True)
 
     def _take_in(self, pictures: list[Picture]) -> Sequence[object]:
         if self._accepts == "any":
@@ -144,6 +147,14 @@ def _unpack(result: object, name: str) -> tuple[object, float | None, Sound | No
     audio = entries.get("audio")
     sound = None if audio is None else to_sound(audio, entries.get("audio_rate"), name)
     return entries["video"], float(rate) if rate else None, sound
+
+
+def _data_of(result: object, name: str) -> str | None:
+    if not isinstance(result, Mapping):
+        return None
+    entries: Mapping[str, object] = result  # pyright: ignore[reportUnknownVariableType]
+    data = entries.get("data")
+    return None if data is None else encode_data(data, name)
 
 
 def _attach(sound: Sound, pictures: list[StagePicture]) -> None:

@@ -78,7 +78,7 @@ class Pipeline(ABC):
         ``video`` is a list of ``input_size`` tensors ``(1, H, W, 3)`` uint8 RGB on the stage's
         device, or what ``accepts`` says. ``init_cache`` is true on the first chunk. Returns
         ``{"video": tensor}`` with ``(T, H, W, 3)``, float in [0, 1] or uint8, and optionally
-        ``frame_rate``.
+        ``frame_rate``, ``audio`` and ``data``, which is JSON-ready and goes to clients.
         """
 
     def close(self) -> None:  # noqa: B027  nothing to free by default

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 MAX_MESSAGE_CHARS = 262_144
 MAX_BUFFERED_BYTES = 1_048_576
 """A client that does not read loses pushed messages beyond this."""
+MAX_BUFFERED_DATA_BYTES = 131_072
+"""Data waits for no slow reader: beyond this it is dropped, long before other messages are."""
 MAX_KEYS = 64
 
 
@@ -61,13 +63,21 @@ class _Ping(_Message):
     type: Literal["ping"]
 
 
-_MESSAGE: TypeAdapter[_Settings | _Session | _Controls | _Ping] = TypeAdapter(
-    Annotated[_Settings | _Session | _Controls | _Ping, Field(discriminator="type")]
+class _Subscribe(_Message):
+    type: Literal["subscribe"]
+    data: bool
+
+
+_MESSAGE: TypeAdapter[_Settings | _Session | _Controls | _Ping | _Subscribe] = TypeAdapter(
+    Annotated[_Settings | _Session | _Controls | _Ping | _Subscribe, Field(discriminator="type")]
 )
 
 
 class ControlChannel:
-    """One peer's channel. ``spawn`` owns the tasks that answer; a viewer may only ping."""
+    """One peer's channel. ``spawn`` owns the tasks that answer.
+
+    A viewer may only ping and subscribe. ``wants_data`` says whether the client subscribed to data.
+    """
 
     def __init__(
         self,
@@ -78,6 +88,7 @@ class ControlChannel:
         self._channel = channel
         self._target = target
         self._spawn = spawn
+        self.wants_data = False
         channel.on("message", self._on_message)
 
     def push(self, message: dict[str, Any]) -> None:
@@ -85,6 +96,14 @@ class ControlChannel:
         channel = self._channel
         if channel.readyState == "open" and channel.bufferedAmount < MAX_BUFFERED_BYTES:
             channel.send(json.dumps(message))
+
+    def push_data(self, text: str) -> bool:
+        """Send a message that is JSON already; ``False`` when it was dropped."""
+        channel = self._channel
+        if channel.readyState != "open" or channel.bufferedAmount > MAX_BUFFERED_DATA_BYTES:
+            return False
+        channel.send(text)
+        return True
 
     def _on_message(self, data: str | bytes) -> None:
         identity: Any = None
@@ -94,6 +113,10 @@ class ControlChannel:
             message = _parse(raw)
             if isinstance(message, _Ping):
                 self.push({"type": "pong", "id": identity})
+                return
+            if isinstance(message, _Subscribe):
+                self.wants_data = message.data
+                self.push({"type": "subscribe", "id": identity, "data": message.data})
                 return
             target = self._permitted()
             if isinstance(message, _Controls):
@@ -106,7 +129,7 @@ class ControlChannel:
     def _permitted(self) -> ControlTarget:
         if self._target is None:
             raise InvalidInput(
-                "a viewer may only ping; change settings as the publisher or by PATCH"
+                "a viewer may only ping and subscribe; change settings as the publisher or by PATCH"
             )
         return self._target
 
@@ -140,7 +163,7 @@ def _decode(data: str | bytes) -> dict[str, Any]:
     return raw  # pyright: ignore[reportUnknownVariableType]
 
 
-def _parse(raw: dict[str, Any]) -> _Settings | _Session | _Controls | _Ping:
+def _parse(raw: dict[str, Any]) -> _Settings | _Session | _Controls | _Ping | _Subscribe:
     try:
         return _MESSAGE.validate_python(raw)
     except ValidationError as error:

@@ -313,6 +313,14 @@ class Peer:
         if self.channel is not None:
             self.channel.push(message)
 
+    @property
+    def wants_data(self) -> bool:
+        return self.channel is not None and self.channel.wants_data
+
+    def push_data(self, text: str) -> bool:
+        """Send a data message now; ``False`` when the client reads too slowly."""
+        return self.channel is not None and self.channel.push_data(text)
+
     async def aclose(self, reason: str = "closed") -> None:
         """End tasks, subscription and connection; concurrent callers wait for the same end."""
         if self._closing is None:

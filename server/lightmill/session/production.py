@@ -20,10 +20,18 @@ from lightmill.session.wish import MAIN, ChainWish
 
 
 class Production:
-    """Owns the session's stages and their line; switches are serialised, and a failed one changes nothing."""
+    """Owns the session's stages and their line; switches are serialised, and a failed one changes nothing.
+
+    ``on_data`` hears a stage's id, its pipeline's id and the JSON text of each chunk's ``data``.
+    """
 
     def __init__(
-        self, name: str, services: Services, playout: Playout, on_change: Callable[[], None]
+        self,
+        name: str,
+        services: Services,
+        playout: Playout,
+        on_change: Callable[[], None],
+        on_data: Callable[[str, str, str], None],
     ) -> None:
         self.controls = ControlState()
         self.loading = Loading(on_change)
@@ -31,6 +39,7 @@ class Production:
         self._services = services
         self._playout = playout
         self._on_change = on_change
+        self._on_data = on_data
         self._lock = asyncio.Lock()
         self._line = Line(services.config.media.max_frame_age_s)
         self._plan: ChainPlan | None = None
@@ -222,6 +231,7 @@ class Production:
             text_fps=limits.media.text_fps,
             max_failures=limits.inference.max_failures,
             on_change=self._runner_changed,
+            on_data=lambda data: self._on_data(plan.id, plan.config.pipeline_id, data),
         )
 
     async def update_settings(

@@ -15,6 +15,7 @@ from lightmill.media.source import SourceSpec
 from lightmill.media.stills import encode_jpeg
 from lightmill.metrics import Rate
 from lightmill.session.broadcast import Broadcast
+from lightmill.session.data_push import DataPush
 from lightmill.session.host import PeerAnswer, PeerRequest, PeerRole
 from lightmill.session.peer import Peer
 from lightmill.session.preview import Previews
@@ -73,7 +74,10 @@ class Session:
             self._viewers_changed,
             self.previews,
         )
-        self.production = Production(name, services, self.broadcast.playout, self._announce)
+        self._data = DataPush(name, self._config.media.max_data_bytes)
+        self.production = Production(
+            name, services, self.broadcast.playout, self._announce, self._hand_out
+        )
         self._spawn(self._report())
 
     @property
@@ -341,6 +345,7 @@ class Session:
                 "bitrate_bps": max((lane.bitrate_bps for lane in broadcast.lanes), default=None),
             },
             "audio": broadcast.sound.describe(now),
+            "data": self._data.describe(),
             "latency_ms": {name: window.summary() for name, window in broadcast.latency.items()},
         }
 
@@ -360,6 +365,9 @@ class Session:
     def _push(self, message: dict[str, Any]) -> None:
         for peer in self._peers.values():
             peer.push(message)
+
+    def _hand_out(self, stage: str, pipeline: str, data: str) -> None:
+        self._data.push(stage, pipeline, data, self._peers.values())
 
     async def _report(self) -> None:
         while True:

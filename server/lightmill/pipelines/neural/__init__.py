@@ -2,6 +2,6 @@
 
 from types import ModuleType
 
-from lightmill.pipelines.neural import background, low_light, upscale
+from lightmill.pipelines.neural import background, face, hands, low_light, pose, upscale
 
-MODULES: tuple[ModuleType, ...] = (background, low_light, upscale)
+MODULES: tuple[ModuleType, ...] = (background, face, hands, pose, low_light, upscale)
