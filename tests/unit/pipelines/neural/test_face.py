@@ -10,7 +10,8 @@ import pytest
 from lightmill.pipelines.neural import face, face_lines
 from lightmill.pipelines.neural.detector import overlaps
 from lightmill.pipelines.neural.face import Face
-from tests.models import ASTRONAUT, CARPHONE, frames_of, make, picture_of, show
+from tests.artifact_files import CARPHONE
+from tests.models import ASTRONAUT, frames_of, make, picture_of, show
 
 HER_FACE = np.array([178, 71, 273, 178.0])
 """Brows to chin, ear to ear, measured by hand."""
