@@ -10,7 +10,8 @@
     ├── NotFound                the named resource is not there
     │   ├── PipelineNotFound
     │   ├── SessionNotFound
-    │   └── PeerNotFound
+    │   ├── PeerNotFound
+    │   └── RecordingNotFound
     ├── Conflict                the resource's present state forbids the request
     │   ├── SessionExists
     │   ├── PublisherPresent
@@ -104,6 +105,12 @@ class PeerNotFound(NotFound):
     """No peer has this id; it may have left already."""
 
     code = "peer_not_found"
+
+
+class RecordingNotFound(NotFound):
+    """No recording has this id."""
+
+    code = "recording_not_found"
 
 
 class Conflict(LightmillError):

@@ -32,6 +32,21 @@ class MediaFrame:
     """Where in that sound this frame stands."""
 
 
+@dataclass(frozen=True, slots=True)
+class EncodedPicture:
+    """One picture of an H.264 (Annex B) or VP8 lane, before it was packed.
+
+    ``whole`` says that it has the size of the session's picture, ``still`` that it is a card or
+    the last picture once more.
+    """
+
+    data: bytes
+    width: int
+    height: int
+    whole: bool
+    still: bool
+
+
 @dataclass(slots=True)
 class OutgoingFrame:
     """The RTP payloads of one encoded frame, shared by every viewer; nobody changes them.
@@ -47,3 +62,5 @@ class OutgoingFrame:
     keyframe: bool = True
     pace_s: float = 0.0
     marker: bool = True
+    picture: EncodedPicture | None = None
+    """What was packed, of video; for those who write files."""

@@ -149,6 +149,14 @@ class SessionHost(Protocol):
         """The newest processed picture as JPEG."""
         ...
 
+    async def start_recording(self, name: str) -> dict[str, Any]:
+        """Begin to record. Raises `Conflict`, `LimitReached` or `Unavailable`."""
+        ...
+
+    async def stop_recording(self, name: str) -> dict[str, Any]:
+        """End the recording; its file is complete then. Raises `NotFound` when none runs."""
+        ...
+
     async def end_session(self, name: str) -> None: ...
 
     async def events(self, name: str) -> EventStream:

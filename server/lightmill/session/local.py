@@ -205,6 +205,12 @@ class LocalSessionHost:
     async def snapshot(self, name: str) -> bytes:
         return await self._get(name).snapshot()
 
+    async def start_recording(self, name: str) -> dict[str, Any]:
+        return await self._get(name).recordings.start()
+
+    async def stop_recording(self, name: str) -> dict[str, Any]:
+        return await self._get(name).recordings.stop()
+
     async def end_session(self, name: str) -> None:
         await self._end(self._get(name), "ended by request")
 

@@ -17,6 +17,7 @@ from lightmill.session.broadcast import Broadcast
 from lightmill.session.host import PeerAnswer, PeerRequest, PeerRole
 from lightmill.session.peer import Peer
 from lightmill.session.production import Production
+from lightmill.session.recording import RecordingDesk
 from lightmill.session.services import Services
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,11 @@ class Session:
         self._end_timer: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
         self.broadcast = Broadcast(
-            self._config.media, services.codecs, self._card, self._viewers_changed
+            *(self._config.media, services.codecs, self._card, self._viewers_changed),
+            self._config.recording.bitrate_bps,
+        )
+        self.recordings = RecordingDesk(
+            name, self.broadcast, self._config.recording, self._taps_changed
         )
         self.production = Production(name, services, self.broadcast.playout, self._announce)
         self._spawn(self._report())
@@ -192,7 +197,7 @@ class Session:
     def _let_go(self) -> None:
         """Start the countdown to the end: grace for a lost publisher, idle time when pinned."""
         limits = self._config.session
-        if self.pinned and (self._peers or not limits.idle_s):
+        if self.pinned and (self._peers or self.broadcast.taps or not limits.idle_s):
             return
         delay = limits.idle_s if self.pinned else limits.grace_s
         reason = "idle" if self.pinned else f"the publisher did not come back within {delay:g} s"
@@ -231,7 +236,7 @@ class Session:
         if production.mode is None:
             return "loading"
         if production.mode == "text":
-            return "live" if self.n_viewers else "paused"
+            return "live" if self.n_viewers or self.broadcast.taps else "paused"
         if self._publisher is None:
             return "grace" if self._was_published else "waiting"
         fresh = self._frame_at is not None and monotonic() - self._frame_at < STALLED_AFTER_S
@@ -262,7 +267,7 @@ class Session:
             "codec": self.codec,
             "loading": self.production.loading.to_json(),
             "error": self.production.error,
-            "warnings": [],
+            "warnings": [self.recordings.warning] if self.recordings.warning else [],
             "publisher": publisher
             and {
                 "peer": publisher.id,
@@ -289,6 +294,7 @@ class Session:
                 "bitrate_bps": max((lane.bitrate_bps for lane in broadcast.lanes), default=None),
             },
             "audio": broadcast.sound.describe(now),
+            "recording": self.recordings.describe(),
             "latency_ms": {name: window.summary() for name, window in broadcast.latency.items()},
         }
 
@@ -317,6 +323,15 @@ class Session:
     def _viewers_changed(self, count: int) -> None:
         self.production.set_demand(count > 0)
 
+    def _taps_changed(self) -> None:
+        """A recording keeps a session that was made ahead as a peer does."""
+        if self._closing is None and self.pinned and not self._peers:
+            if self.broadcast.taps:
+                self._keep()
+            else:
+                self._let_go()
+        self._announce()
+
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
@@ -341,6 +356,7 @@ class Session:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.recordings.aclose()
         await self.production.aclose()
         await self.broadcast.aclose()
         logger.info("%s: ended: %s", self.name, reason)

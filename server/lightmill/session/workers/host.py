@@ -177,6 +177,12 @@ class WorkerSessionHost:
     async def snapshot(self, name: str) -> bytes:
         return (await self._ask(name, "snapshot", QUICK_S)).blob
 
+    async def start_recording(self, name: str) -> dict[str, Any]:
+        return (await self._ask(name, "start_recording", QUICK_S)).message["ok"]
+
+    async def stop_recording(self, name: str) -> dict[str, Any]:
+        return (await self._ask(name, "stop_recording", QUICK_S)).message["ok"]
+
     async def end_session(self, name: str) -> None:
         await self._ask(name, "end_session", QUICK_S)
 

@@ -75,6 +75,8 @@ class WorkerService:
             "update_session": host.update_session,
             "update_settings": host.update_settings,
             "snapshot": host.snapshot,
+            "start_recording": host.start_recording,
+            "stop_recording": host.stop_recording,
             "end_session": host.end_session,
             "artifacts": host.artifacts,
             "fetch_artifacts": host.fetch_artifacts,
