@@ -25,6 +25,7 @@ from lightmill.signaling import (
     pipelines,
     recordings,
     sessions,
+    sinks,
     whep,
     whip,
 )
@@ -58,7 +59,7 @@ def create_app(
     app[HOST] = host if host is not None else _host(config, registry)
     app.cleanup_ctx.append(_host_context)
     app.on_response_prepare.append(mark)
-    for room in (offer, whip, whep, sessions, recordings, events, pipelines, health):
+    for room in (offer, whip, whep, sessions, recordings, sinks, events, pipelines, health):
         room.register(app)
     pages.register(app, static_root())
     return app

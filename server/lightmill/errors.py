@@ -11,7 +11,8 @@
     │   ├── PipelineNotFound
     │   ├── SessionNotFound
     │   ├── PeerNotFound
-    │   └── RecordingNotFound
+    │   ├── RecordingNotFound
+    │   └── SinkNotFound
     ├── Conflict                the resource's present state forbids the request
     │   ├── SessionExists
     │   ├── PublisherPresent
@@ -111,6 +112,12 @@ class RecordingNotFound(NotFound):
     """No recording has this id."""
 
     code = "recording_not_found"
+
+
+class SinkNotFound(NotFound):
+    """The session sends to no sink of this id."""
+
+    code = "sink_not_found"
 
 
 class Conflict(LightmillError):

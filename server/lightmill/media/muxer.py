@@ -15,11 +15,13 @@ from lightmill.media.audio import SAMPLE_RATE_HZ
 
 VIDEO_BASE = fractions.Fraction(1, 90_000)
 SOUND_BASE = fractions.Fraction(1, SAMPLE_RATE_HZ)
+# FFmpeg would hold pictures back until sound of their time has come, for up to ten seconds.
+AT_ONCE = {"flush_packets": "1", "max_interleave_delta": "1"}
 OPTIONS = {
     # A fragment is written whole at each keyframe, and nothing that was written is touched again.
-    "mp4": {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"},
-    "flv": {"flvflags": "no_duration_filesize", "flush_packets": "1"},
-    "mpegts": {"flush_packets": "1"},
+    "mp4": {"movflags": "frag_keyframe+empty_moov+default_base_moof", **AT_ONCE},
+    "flv": {"flvflags": "no_duration_filesize", **AT_ONCE},
+    "mpegts": AT_ONCE,
 }
 LONGEST_STEP = 90_000 // 4
 AAC_BITRATE_BPS = 128_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from lightmill.config import RtcConfig
 from lightmill.errors import PipelineNotFound
@@ -155,6 +155,20 @@ class SessionHost(Protocol):
 
     async def stop_recording(self, name: str) -> dict[str, Any]:
         """End the recording; its file is complete then. Raises `NotFound` when none runs."""
+        ...
+
+    async def sinks(self, name: str) -> list[dict[str, Any]]:
+        """Where the session's output is sent on to."""
+        ...
+
+    async def add_sink(
+        self, name: str, url: str, audio: Literal["opus", "aac"] | None = None
+    ) -> dict[str, Any]:
+        """Send it on to ``url``. Raises `InvalidInput` or `LimitReached`."""
+        ...
+
+    async def remove_sink(self, name: str, sink: str) -> None:
+        """End one. Raises `SinkNotFound`."""
         ...
 
     async def end_session(self, name: str) -> None: ...

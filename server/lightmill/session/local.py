@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Collection
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from weakref import WeakValueDictionary
 
 import lightmill
@@ -210,6 +210,17 @@ class LocalSessionHost:
 
     async def stop_recording(self, name: str) -> dict[str, Any]:
         return await self._get(name).recordings.stop()
+
+    async def sinks(self, name: str) -> list[dict[str, Any]]:
+        return self._get(name).sinks.describe()
+
+    async def add_sink(
+        self, name: str, url: str, audio: Literal["opus", "aac"] | None = None
+    ) -> dict[str, Any]:
+        return await self._get(name).sinks.add(url, audio)
+
+    async def remove_sink(self, name: str, sink: str) -> None:
+        await self._get(name).sinks.remove(sink)
 
     async def end_session(self, name: str) -> None:
         await self._end(self._get(name), "ended by request")

@@ -115,6 +115,10 @@ class RecordingDesk:
         self._recording: Recording | None = None
         self._starting = False
 
+    @property
+    def active(self) -> bool:
+        return self._recording is not None
+
     def describe(self) -> dict[str, Any] | None:
         """The ``recording`` of a SESSION."""
         return self._recording and self._recording.describe()

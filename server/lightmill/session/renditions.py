@@ -59,10 +59,13 @@ class Renditions:
 
     def _make_lane(self, *, half: bool = False, whole: bool = False) -> Lane:
         on_encoded = None if half or whole else self._on_encoded  # latency is told of the main one
+        config = self._config
+        if whole:
+            # A limit for networks is none for files.
+            limit_bps = max(config.max_bitrate_bps, self._tap_bps)
+            config = config.model_copy(update={"max_bitrate_bps": limit_bps})
         return Lane(
-            *(self.codec, self._config, self._threads, self._origin, on_encoded),
-            half=half,
-            whole=whole,
+            *(self.codec, config, self._threads, self._origin, on_encoded), half=half, whole=whole
         )
 
     @property
@@ -132,8 +135,9 @@ class Renditions:
             self._close_apart()
             return
         watched = any(viewer.begun for viewer in self.viewers)
+        limited = self._config.max_bitrate_bps < self._tap_bps
         serves = self._main_serves.update(
-            shrunk=self.main.shrunk, starved=self._starved, watched=watched, now=now
+            shrunk=self.main.shrunk or limited, starved=self._starved, watched=watched, now=now
         )
         if not serves and self.apart is None:
             self.apart = self._make_lane(whole=True)

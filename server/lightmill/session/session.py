@@ -19,6 +19,7 @@ from lightmill.session.peer import Peer
 from lightmill.session.production import Production
 from lightmill.session.recording import RecordingDesk
 from lightmill.session.services import Services
+from lightmill.session.sinks import Sinks
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +67,9 @@ class Session:
             self._config.recording.bitrate_bps,
         )
         self.recordings = RecordingDesk(
-            name, self.broadcast, self._config.recording, self._taps_changed
+            name, self.broadcast, self._config.recording, self._outlets_changed
         )
+        self.sinks = Sinks(name, self.broadcast, self._config, self._outlets_changed)
         self.production = Production(name, services, self.broadcast.playout, self._announce)
         self._spawn(self._report())
 
@@ -197,7 +199,7 @@ class Session:
     def _let_go(self) -> None:
         """Start the countdown to the end: grace for a lost publisher, idle time when pinned."""
         limits = self._config.session
-        if self.pinned and (self._peers or self.broadcast.taps or not limits.idle_s):
+        if self.pinned and (self._peers or self._has_outlets or not limits.idle_s):
             return
         delay = limits.idle_s if self.pinned else limits.grace_s
         reason = "idle" if self.pinned else f"the publisher did not come back within {delay:g} s"
@@ -295,6 +297,7 @@ class Session:
             },
             "audio": broadcast.sound.describe(now),
             "recording": self.recordings.describe(),
+            "sinks": self.sinks.describe(),
             "latency_ms": {name: window.summary() for name, window in broadcast.latency.items()},
         }
 
@@ -323,10 +326,14 @@ class Session:
     def _viewers_changed(self, count: int) -> None:
         self.production.set_demand(count > 0)
 
-    def _taps_changed(self) -> None:
-        """A recording keeps a session that was made ahead as a peer does."""
+    @property
+    def _has_outlets(self) -> bool:
+        return self.recordings.active or len(self.sinks) > 0
+
+    def _outlets_changed(self) -> None:
+        """A recording or a sink keeps a session that was made ahead as a peer does."""
         if self._closing is None and self.pinned and not self._peers:
-            if self.broadcast.taps:
+            if self._has_outlets:
                 self._keep()
             else:
                 self._let_go()
@@ -356,7 +363,7 @@ class Session:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.recordings.aclose()
+        await asyncio.gather(self.recordings.aclose(), self.sinks.aclose())
         await self.production.aclose()
         await self.broadcast.aclose()
         logger.info("%s: ended: %s", self.name, reason)

@@ -57,6 +57,13 @@ class Offer(SessionChoice):
     session: SessionName | None = None
 
 
+class NewSink(_Body):
+    """What ``POST /sessions/{name}/sinks`` takes."""
+
+    url: str = Field(min_length=1)
+    audio: Literal["opus", "aac"] | None = None
+
+
 def path_name(request: web.Request) -> str:
     """The session's name in the path. Raises `InvalidInput`."""
     name = request.match_info["session"]

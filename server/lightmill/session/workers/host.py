@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, replace
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import lightmill
 from lightmill.config import Config
@@ -182,6 +182,18 @@ class WorkerSessionHost:
 
     async def stop_recording(self, name: str) -> dict[str, Any]:
         return (await self._ask(name, "stop_recording", QUICK_S)).message["ok"]
+
+    async def sinks(self, name: str) -> list[dict[str, Any]]:
+        return (await self._ask(name, "sinks", QUICK_S)).message["ok"]
+
+    async def add_sink(
+        self, name: str, url: str, audio: Literal["opus", "aac"] | None = None
+    ) -> dict[str, Any]:
+        frame = await self._ask(name, "add_sink", QUICK_S, url=url, audio=audio)
+        return frame.message["ok"]
+
+    async def remove_sink(self, name: str, sink: str) -> None:
+        await self._ask(name, "remove_sink", QUICK_S, sink=sink)
 
     async def end_session(self, name: str) -> None:
         await self._ask(name, "end_session", QUICK_S)
