@@ -248,5 +248,3 @@ async def test_it_works_with_workers(peer, tmp_path, receive):
         assert (await http.delete(f"/sessions/show/sinks/{sink['id']}")).status == 404
     finally:
         await http.close()
-
-

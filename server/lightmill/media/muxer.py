@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fractions
 import io
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, Literal, cast
 
 import av
 from av.audio.resampler import AudioResampler
@@ -12,6 +12,7 @@ from av.error import FFmpegError
 
 from lightmill.errors import MediaError
 from lightmill.media.audio import SAMPLE_RATE_HZ
+from lightmill.media.disk_file import DiskFile
 
 VIDEO_BASE = fractions.Fraction(1, 90_000)
 SOUND_BASE = fractions.Fraction(1, SAMPLE_RATE_HZ)
@@ -39,7 +40,7 @@ class Muxer:
     """
 
     def __init__(
-        self, target: BinaryIO | str, format_name: Format, sound: SoundCodec, keyframe: bytes
+        self, target: DiskFile | str, format_name: Format, sound: SoundCodec, keyframe: bytes
     ) -> None:
         """Write the header; ``keyframe`` (Annex B, with SPS and PPS) says what the pictures are.
 
@@ -50,7 +51,9 @@ class Muxer:
         """
         options = OPTIONS[format_name]
         try:
-            out = cast("Any", av.open(target, "w", format=format_name, options=options))
+            out = cast(
+                "Any", av.open(cast("Any", target), "w", format=format_name, options=options)
+            )
             self._out = out
             with av.open(io.BytesIO(keyframe), format="h264") as probe:
                 self._video = out.add_stream_from_template(probe.streams.video[0])
@@ -118,6 +121,8 @@ class _AacEncoder:
             for frame in frames
             for even in self._resampler.resample(frame)
             for encoded in self._encoder.encode(even)
+            # The encoder's run-up lies before the beginning, where FLV takes nothing.
+            if encoded.pts >= 0
         ]
 
 

@@ -11,7 +11,7 @@ import json
 import signal
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -66,7 +66,7 @@ def unpack(stream: BinaryIO) -> Iterator[OutgoingFrame]:
 
 
 @contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
+def _at_most(seconds: float) -> Generator[None]:
     """End the process when this takes longer: the alarm's default action needs no lock."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
     yield
@@ -92,7 +92,9 @@ def push(order: Order, frames: Iterator[OutgoingFrame]) -> None:
             if frame.picture is None or not frame.keyframe:
                 continue
             with _at_most(order.timeout_s):
-                programme = Programme(frame, partial(Muxer, order.target, order.format, order.sound))
+                programme = Programme(
+                    frame, partial(Muxer, order.target, order.format, order.sound)
+                )
             _say(state="live")
         with _at_most(order.timeout_s):
             if frame.picture is None:

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic
-from typing import BinaryIO
 
 from lightmill.errors import LightmillError, LimitReached, MediaError
+from lightmill.media.disk_file import DiskFile
 from lightmill.media.frames import OutgoingFrame
 from lightmill.media.muxer import Muxer, SoundCodec
 from lightmill.media.programme import Programme
@@ -68,7 +68,7 @@ class Recorder:
         self._begun = False
         self._finished = False
         self._programme: Programme | None = None
-        self._file: BinaryIO | None = None
+        self._file: DiskFile | None = None
         self._before = Progress()
         self._checked_at = monotonic()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -154,7 +154,7 @@ class Recorder:
             else:
                 programme.sound(item.frame)
         except OSError:
-            self._file.truncate(whole_bytes)
+            self._file.cut(whole_bytes)
             raise
 
     def _note(self, programme: Programme) -> None:
@@ -168,7 +168,7 @@ class Recorder:
     def _begin_part(self, first: OutgoingFrame) -> None:
         number = self.progress.n_parts + 1
         path = self._paths(number)
-        self._file = path.open("xb", buffering=0)
+        self._file = DiskFile(path)
         self.progress = replace(self.progress, part=path, n_parts=number)
         open_muxer = partial(Muxer, self._file, "mp4", self._sound)
         self._programme = Programme(first, open_muxer)
@@ -181,7 +181,7 @@ class Recorder:
         try:
             programme.close()
         except OSError:
-            file.truncate(whole_bytes)
+            file.cut(whole_bytes)
             raise
         self._note(programme)
         self._before = self.progress
@@ -196,6 +196,8 @@ class Recorder:
 
 
 def _why(error: OSError | MediaError) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "the recording ended: the disk is full"
-    return f"the recording ended: {error.strerror or error if isinstance(error, OSError) else error}"
+    cause = str(error)
+    if isinstance(error, OSError):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        cause = "the disk is full" if full else error.strerror or cause
+    return f"the recording ended: {cause}"

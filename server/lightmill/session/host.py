@@ -15,6 +15,9 @@ from lightmill.config import RtcConfig
 from lightmill.errors import PipelineNotFound
 from lightmill.session.events import EventStream
 
+SnapshotOf = Literal["input", "output"]
+ImageFormat = Literal["jpg", "png"]
+
 
 class PeerRole(StrEnum):
     """What a peer does in its session."""
@@ -145,8 +148,10 @@ class SessionHost(Protocol):
         """Apply live settings; returns the reply with what is in force."""
         ...
 
-    async def snapshot(self, name: str) -> bytes:
-        """The newest processed picture as JPEG."""
+    async def snapshot(
+        self, name: str, of: SnapshotOf = "output", image: ImageFormat = "jpg"
+    ) -> bytes:
+        """The newest picture that came in or was made, as JPEG or PNG."""
         ...
 
     async def start_recording(self, name: str) -> dict[str, Any]:

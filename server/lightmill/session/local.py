@@ -29,11 +29,13 @@ from lightmill.pipelines.registry import PipelineRegistry
 from lightmill.session.events import EventHub, EventStream
 from lightmill.session.host import (
     Catalogue,
+    ImageFormat,
     PeerAnswer,
     PeerRecord,
     PeerRequest,
     PeerRole,
     SessionRequest,
+    SnapshotOf,
     generated_name,
     ice_servers_json,
 )
@@ -202,8 +204,10 @@ class LocalSessionHost:
     async def update_settings(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
         return await self._get(name).update_settings(settings)
 
-    async def snapshot(self, name: str) -> bytes:
-        return await self._get(name).snapshot()
+    async def snapshot(
+        self, name: str, of: SnapshotOf = "output", image: ImageFormat = "jpg"
+    ) -> bytes:
+        return await self._get(name).snapshot(of, image)
 
     async def start_recording(self, name: str) -> dict[str, Any]:
         return await self._get(name).recordings.start()

@@ -11,10 +11,10 @@ from typing import Any
 from lightmill.errors import LimitReached, NotFound, PeerNotFound, PublisherPresent
 from lightmill.media.frames import MediaFrame
 from lightmill.media.rtp import RtpPacket
-from lightmill.media.stills import encode_jpeg
+from lightmill.media.stills import encode_jpeg, encode_png
 from lightmill.metrics import Rate
 from lightmill.session.broadcast import Broadcast
-from lightmill.session.host import PeerAnswer, PeerRequest, PeerRole
+from lightmill.session.host import ImageFormat, PeerAnswer, PeerRequest, PeerRole, SnapshotOf
 from lightmill.session.peer import Peer
 from lightmill.session.production import Production
 from lightmill.session.recording import RecordingDesk
@@ -59,6 +59,7 @@ class Session:
         self._n_frames = 0
         self._frame_at: float | None = None
         self._frame_size: tuple[int, int] | None = None
+        self._newest_input: MediaFrame | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._end_timer: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -152,6 +153,7 @@ class Session:
         self._n_frames += 1
         self._frame_at = now
         self._frame_size = (frame.frame.width, frame.frame.height)
+        self._newest_input = frame
         self._input.tick(now)
         if frame.rtp_timestamp is not None:
             self.broadcast.sound.frame_arrived(frame.rtp_timestamp, now)
@@ -223,12 +225,12 @@ class Session:
     def control(self, keys: list[str], dx: float, dy: float) -> None:
         self.production.controls.update(keys, dx, dy)
 
-    async def snapshot(self) -> bytes:
-        """The newest processed picture as JPEG. Raises `NotFound` before the first."""
-        last = self.broadcast.last
+    async def snapshot(self, of: SnapshotOf, image: ImageFormat) -> bytes:
+        """The newest picture that came in or was made. Raises `NotFound` before the first."""
+        last = self._newest_input if of == "input" else self.broadcast.last
         if last is None:
-            raise NotFound(f"{self.name} has no picture yet; try again when it is live")
-        return await asyncio.to_thread(encode_jpeg, last.frame)
+            raise NotFound(f"{self.name} has no {of} picture yet; try again when it is live")
+        return await asyncio.to_thread(encode_png if image == "png" else encode_jpeg, last.frame)
 
     @property
     def state(self) -> str:

@@ -16,10 +16,12 @@ from lightmill.errors import LimitReached, SessionNotFound, Unavailable, WorkerD
 from lightmill.session.events import DEATH_REASON, WORKER_DIED, EventHub, EventStream
 from lightmill.session.host import (
     Catalogue,
+    ImageFormat,
     PeerAnswer,
     PeerRecord,
     PeerRequest,
     SessionRequest,
+    SnapshotOf,
     generated_name,
     ice_servers_json,
 )
@@ -174,8 +176,10 @@ class WorkerSessionHost:
         frame = await self._ask(name, "update_settings", timeout_s, settings=settings)
         return frame.message["ok"]
 
-    async def snapshot(self, name: str) -> bytes:
-        return (await self._ask(name, "snapshot", QUICK_S)).blob
+    async def snapshot(
+        self, name: str, of: SnapshotOf = "output", image: ImageFormat = "jpg"
+    ) -> bytes:
+        return (await self._ask(name, "snapshot", QUICK_S, of=of, image=image)).blob
 
     async def start_recording(self, name: str) -> dict[str, Any]:
         return (await self._ask(name, "start_recording", QUICK_S)).message["ok"]
