@@ -6,6 +6,7 @@ import { Peer } from "./client/peer.js";
 import { Revival } from "./client/revival.js";
 import "./components/control-pad.js";
 import { SettingsForm } from "./components/settings-form.js";
+import { recordingPanel } from "./recording.js";
 import { soundButton } from "./sound.js";
 import { cameras, openMicrophone, openSource, SourceError } from "./sources.js";
 import { strings } from "./strings.js";
@@ -15,6 +16,7 @@ const RECONNECT_MS = [500, 1000, 2000, 5000];
 
 const element = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 const showSound = soundButton(element("sound"), element("output"));
+const showRecording = recordingPanel(element("recording"), report);
 const form = /** @type {SettingsForm} */ (element("settings"));
 
 /** @type {Record<string, any>} */
@@ -104,6 +106,7 @@ async function switchTo(wish) {
 function follow(session) {
   renderState(element("state"), session);
   showSound(session);
+  showRecording(session);
   document.body.dataset.state = session.state;
   const { pipeline, mode } = session;
   if (pipeline && pipeline !== element("pipeline").value) {
@@ -223,6 +226,7 @@ function stop() {
   microphone?.stop();
   peer = events = source = microphone = null;
   showSound(null);
+  showRecording(null);
   element("output").srcObject = null;
   showPreview(null);
   showLive(false);

@@ -33,7 +33,8 @@ class DiskFile:
 
     def cut(self, size_bytes: int) -> None:
         """Take back what was written beyond."""
-        self._file.truncate(size_bytes)
+        self._file.seek(size_bytes)
+        self._file.truncate()
 
     def close(self) -> None:
         """Idempotent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -69,6 +70,7 @@ class Recorder:
         self._finished = False
         self._programme: Programme | None = None
         self._file: DiskFile | None = None
+        self._header_bytes = 0
         self._before = Progress()
         self._checked_at = monotonic()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -171,7 +173,9 @@ class Recorder:
         self._file = DiskFile(path)
         self.progress = replace(self.progress, part=path, n_parts=number)
         open_muxer = partial(Muxer, self._file, "mp4", self._sound)
+        self._header_bytes = sys.maxsize
         self._programme = Programme(first, open_muxer)
+        self._header_bytes = self._file.tell()
 
     def _end_part(self) -> None:
         programme, file = self._programme, self._file
@@ -189,10 +193,14 @@ class Recorder:
         self._programme = self._file = None
 
     def _abandon_part(self) -> None:
-        """Leave the file as it is: its fragments play."""
+        """Leave the file as it is: its fragments play. One without any goes."""
         file, self._file, self._programme = self._file, None, None
-        if file is not None:
-            file.close()
+        if file is None or self.progress.part is None:
+            return
+        empty = file.tell() <= self._header_bytes
+        file.close()
+        if empty:
+            self.progress.part.unlink(missing_ok=True)
 
 
 def _why(error: OSError | MediaError) -> str:

@@ -120,9 +120,9 @@ def test_a_limit_ends_the_file_cleanly(tmp_path, monkeypatch):
     assert times(tmp_path / "part-1.mp4")[-1] == pytest.approx(0.5, abs=0.05)
 
 
-def test_a_full_disk_leaves_what_plays(tmp_path, monkeypatch):
+def make_small(monkeypatch, room):
     """Like a disk: what fits is written, then there is no space left."""
-    room, write = 4_000, os.write
+    write = os.write
 
     def on_a_small_disk(fd, chunk):
         left = room - os.fstat(fd).st_size
@@ -131,6 +131,21 @@ def test_a_full_disk_leaves_what_plays(tmp_path, monkeypatch):
         return write(fd, chunk[:left])
 
     monkeypatch.setattr("lightmill.media.disk_file.os.write", on_a_small_disk)
+
+
+@pytest.mark.parametrize("room", [0, 500, 1_300])
+def test_a_disk_without_room_for_a_fragment_keeps_no_file(tmp_path, monkeypatch, room):
+    make_small(monkeypatch, room)
+    bench = Bench(tmp_path)
+    for frame in pictures(40):
+        bench.recorder.picture(frame)
+    assert "disk is full" in str(bench.end())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_what_plays(tmp_path, monkeypatch):
+    room = 4_000
+    make_small(monkeypatch, room)
     bench = Bench(tmp_path)
     for frame in pictures(120):
         bench.recorder.picture(frame)
