@@ -26,7 +26,9 @@ async def test_record_download_delete_and_snapshot(page: Page):
     shot = await saved(page, "Snapshot of the source")
     assert shot.read_bytes()[:4] == b"\x89PNG"
     await page.get_by_role("button", name="Stop recording").click()
-    await until(page, "document.querySelector('recording-panel li button:not([disabled])') !== null")
+    await until(
+        page, "document.querySelector('recording-panel li button:not([disabled])') !== null"
+    )
     await page.locator("recording-panel summary").click()
     name = await page.locator("recording-panel li span").first.text_content()
     movie = await saved(page, f"Download: {name.split(' ')[0]}")
@@ -44,7 +46,9 @@ async def test_chromium_plays_a_recording(page: Page, server: str):
     await page.get_by_role("button", name="Record", exact=True).click()
     await until(page, "document.querySelector('recording-panel output').textContent >= '00:02'")
     await page.get_by_role("button", name="Stop recording").click()
-    await until(page, "document.querySelector('recording-panel li button:not([disabled])') !== null")
+    await until(
+        page, "document.querySelector('recording-panel li button:not([disabled])') !== null"
+    )
     name = await page.locator("recording-panel li span").first.text_content()
     found = await page.evaluate(
         """async (path) => {

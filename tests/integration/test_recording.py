@@ -199,6 +199,23 @@ async def test_another_size_begins_another_file(http, peer, tmp_path):
     await first.aclose()
 
 
+async def test_a_publisher_that_shrinks_for_its_network_stays_in_one_file(http, peer, tmp_path):
+    class Shrinking(NumberedTrack):
+        async def recv(self):
+            self._size = (640, 480) if self._number // 30 % 2 == 0 else (320, 240)
+            return await super().recv()
+
+    await peer(http).whip("show", Shrinking())
+    await wait_for_state(http, "show", "live")
+    await start(http)
+    await recorded(http, 4)
+    ended = await stop(http)
+    movie = await asyncio.to_thread(Movie, tmp_path / ended["file"])
+    assert movie.sizes == {(640, 480)} and movie.seconds > 2
+    assert all(a < b for a, b in pairwise(movie.numbers))
+    assert max(b - a for a, b in pairwise(movie.times)) < 1
+
+
 async def test_a_text_session_is_computed_for_its_recording_alone(http, tmp_path):
     made = await http.post("/sessions", json={"name": "show", "pipeline": "test-counter"})
     assert (await made.json())["state"] == "paused"

@@ -32,7 +32,7 @@ class Broadcast:
         threads: CodecThreads,
         card: Callable[[], tuple[str, list[str]] | None],
         on_viewers: Callable[[int], None],
-        tap_bitrate_bps: int,
+        tap_bitrate_bps: int = 4_000_000,
     ) -> None:
         self.sound = SessionSound(threads, config.audio_bitrate_bps)
         self.playout = Playout(self._show)

@@ -40,8 +40,8 @@ class Lane:
 
     While a frame is being encoded one more may wait; a newer one replaces it. `steer` sets the
     rate; the picture's size and the share of frames that are encoded follow from it. ``half``
-    lanes start from half the width and height, ``whole`` ones encode every frame in its own size,
-    whatever the rate. ``origin`` is the second of the monotonic clock
+    lanes start from half the width and height, ``whole`` ones encode every frame at the size of
+    ``canvas``, whatever the rate. ``origin`` is the second of the monotonic clock
     that RTP time 0 stands for. All methods belong to the loop's thread.
     """
 
@@ -65,8 +65,10 @@ class Lane:
         """Second of the monotonic clock at which the newest keyframe left."""
         self.size: tuple[int, int] | None = None
         """Width and height that are encoded."""
+        self.canvas: tuple[int, int] | None = None
+        """The size that taps want; ``None``: that of each picture."""
         self.shrunk = False
-        """Whether the newest picture was made smaller, or its frames fewer."""
+        """Whether the newest picture has another size, or frames were left out for its rate."""
         self._config = config
         self._encoder = VideoEncoder(
             codec,
@@ -148,27 +150,31 @@ class Lane:
         at = now if frame.released is None else frame.released
         pts = max(self._last_pts + 1, round((at - self._origin) * RTP_CLOCK))
         self._last_pts = pts
-        self._threads.submit(partial(self._work, frame, rung, self.gate.take(now), pts))
+        whole = (rung.width, rung.height) == self._wanted(frame.frame)
+        self._threads.submit(partial(self._work, frame, rung, whole, self.gate.take(now), pts))
 
     def _rung(self, picture: av.VideoFrame, now: float) -> Rung:
         width, height = picture.width, picture.height
         if self._half:
             width, height = half_of(width, height)
         if self._whole:
-            rung = Rung(width & ~1, height & ~1, 1)
+            rung = Rung(*self._wanted(picture))
         else:
             load, fps = self._encode_s / self._interval_s, 1 / self._interval_s
             rung = self._ladder.update(self._target_bps, width, height, fps, now, load)
         self.size = (rung.width, rung.height)
-        self.shrunk = rung != Rung(picture.width & ~1, picture.height & ~1, 1)
+        self.shrunk = rung != Rung(*self._wanted(picture))
         return rung
 
-    def _work(self, frame: MediaFrame, rung: Rung, keyframe: bool, pts: int) -> None:
+    def _wanted(self, picture: av.VideoFrame) -> tuple[int, int]:
+        return self.canvas or (picture.width & ~1, picture.height & ~1)
+
+    def _work(self, frame: MediaFrame, rung: Rung, whole: bool, keyframe: bool, pts: int) -> None:
         """In a codec thread: scale, encode and packetise, then back to the loop."""
         started = monotonic()
         result: list[OutgoingFrame] | Exception
         try:
-            result = self._encode(frame, rung, keyframe, pts)
+            result = self._encode(frame, rung, whole, keyframe, pts)
         except Exception as error:  # a codec's failure stays this lane's
             result = error
         if not self._loop.is_closed():
@@ -176,12 +182,12 @@ class Lane:
             self._loop.call_soon_threadsafe(self._done, frame, result, spent_s)
 
     def _encode(
-        self, frame: MediaFrame, rung: Rung, keyframe: bool, pts: int
+        self, frame: MediaFrame, rung: Rung, whole: bool, keyframe: bool, pts: int
     ) -> list[OutgoingFrame]:
         picture = frame.frame
         size = (rung.width, rung.height)
-        whole, still = size == (picture.width & ~1, picture.height & ~1), frame.released is None
-        if rung.width < picture.width & ~1:
+        still = frame.released is None
+        if size != (picture.width & ~1, picture.height & ~1):
             picture = self._scaler.scale(picture, *size)
         pace_s = min(MAX_PACE_S, PACE_SHARE * self._interval_s)
         return [

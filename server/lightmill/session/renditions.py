@@ -7,6 +7,7 @@ from time import monotonic
 
 from lightmill.config import MediaConfig
 from lightmill.media.congestion.allocation import Allocation, Division
+from lightmill.media.congestion.canvas import Canvas
 from lightmill.media.congestion.serving import MainServes
 from lightmill.media.frames import MediaFrame
 from lightmill.media.threads import CodecThreads
@@ -23,8 +24,8 @@ class Renditions:
     """Divides a codec's viewers by what their networks take, and tells each lane its rate.
 
     The low lane is made when `Allocation` puts somebody there and closed when nobody is left.
-    Taps follow the main lane. When its viewers' networks make its pictures smaller or fewer, they get a
-    lane of their own, ``apart``, with whole pictures at ``tap_bitrate_bps``.
+    Taps follow the main lane. When its pictures are smaller than the `Canvas` or fewer, they get a lane
+    of their own, ``apart``, with whole pictures at ``tap_bitrate_bps``.
     ``origin`` is shared by all lanes, so that a viewer's timestamps go on when it moves.
     """
 
@@ -36,7 +37,7 @@ class Renditions:
         origin: float,
         on_encoded: Callable[[MediaFrame], None],
         on_viewers: Callable[[], None],
-        tap_bitrate_bps: int,
+        tap_bitrate_bps: int = 4_000_000,
     ) -> None:
         self.codec = codec
         self.viewers: set[Viewer] = set()
@@ -51,6 +52,7 @@ class Renditions:
         self.apart: Lane | None = None
         self._tap_bps = tap_bitrate_bps
         self._main_serves = MainServes()
+        self._canvas = Canvas()
         self._starved = False
         self._allocation: Allocation[Viewer] = Allocation(
             config.min_bitrate_bps, config.start_bitrate_bps
@@ -111,8 +113,16 @@ class Renditions:
             self._steer(now)
         elif self.main.shrunk and self.taps and self.apart is None:
             self._serve_taps(now)
+        if self.taps and frame.released is not None:
+            self._fit_canvas(frame)
         for lane in self.lanes:
             lane.offer(frame)
+
+    def _fit_canvas(self, frame: MediaFrame) -> None:
+        canvas = self._canvas.update(frame.frame.width, frame.frame.height)
+        self.main.canvas = canvas
+        if self.apart is not None:
+            self.apart.canvas = canvas
 
     def _steer(self, now: float) -> None:
         self._steered_at = now
@@ -131,7 +141,8 @@ class Renditions:
     def _serve_taps(self, now: float) -> None:
         """Choose between the main lane and one apart, which exists while taps need it."""
         if not self.taps:
-            self._main_serves = MainServes()
+            self._main_serves, self._canvas = MainServes(), Canvas()
+            self.main.canvas = None
             self._close_apart()
             return
         watched = any(viewer.begun for viewer in self.viewers)
@@ -141,6 +152,7 @@ class Renditions:
         )
         if not serves and self.apart is None:
             self.apart = self._make_lane(whole=True)
+            self.apart.canvas = self._canvas.size
             self.apart.steer(self._tap_bps, UNPACED_BPS, draining=False)
         lane = self.main if serves or self.apart is None else self.apart
         for tap in self.taps:
