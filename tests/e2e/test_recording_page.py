@@ -64,5 +64,6 @@ async def test_chromium_plays_a_recording(page: Page, server: str):
     )
     print(found)
     width, ended_at, duration, error = found
-    assert (width, error) == (640, None)
+    # The browser may still have sent a smaller picture when the file began.
+    assert width in (480, 640) and error is None
     assert ended_at > 1.5 and abs(duration - ended_at) < 0.5
