@@ -142,7 +142,7 @@ async def test_a_receiver_that_comes_late_and_leaves_is_found_again(http, peer, 
     url = f"rtmp://127.0.0.1:{free_port()}/live/key"
     sink = await add(http, url)
     found = await until(http, lambda one: one["state"] == "retrying")
-    assert "refused" in found["error"]
+    assert "refused" in found["error"] and "key" not in str(found)
     receiver = await receive(url, tmp_path / "first.flv", "-listen", "1")
     await until(http, sent)
     await receiver.kill()
@@ -169,6 +169,16 @@ async def test_a_receiver_that_says_nothing_stops_nobody(http, peer, tmp_path):
         await until(http, lambda one: one["state"] == "connecting")
         await remove(http, sink)
     assert children() <= before
+
+
+async def test_a_protocol_that_ffmpeg_lacks_is_said_once_and_no_secret_with_it(http, peer):
+    """PyAV's wheels have no SRT; with a build that has it, nobody listens there."""
+    await publish(http, peer)
+    await add(http, f"srt://127.0.0.1:{free_port()}?passphrase=top-secret-words")
+    found = await until(http, lambda one: one["state"] in ("failed", "retrying"))
+    assert "secret" not in str(found)
+    if found["state"] == "failed":
+        assert "built without" in found["error"] and found["retries"] == 0
 
 
 async def test_a_file_beside_the_recordings(http, peer, tmp_path):

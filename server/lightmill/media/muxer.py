@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 import av
 from av.audio.resampler import AudioResampler
-from av.error import FFmpegError
+from av.error import FFmpegError, ProtocolNotFoundError
 
 from lightmill.errors import MediaError
 from lightmill.media.audio import SAMPLE_RATE_HZ
@@ -24,6 +24,8 @@ OPTIONS = {
     "flv": {"flvflags": "no_duration_filesize", **AT_ONCE},
     "mpegts": AT_ONCE,
 }
+FIRST_OF_FFMPEG = 4096
+"""Numbers from here on are FFmpeg's own, not the system's."""
 LONGEST_STEP = 90_000 // 4
 AAC_BITRATE_BPS = 128_000
 AAC_FRAME_SAMPLES = 1024
@@ -134,8 +136,11 @@ def _packet(data: bytes, pts: int, time_base: fractions.Fraction, stream: Any) -
     return packet
 
 
-def _explained(error: Exception, format_name: str) -> Exception:
-    """The system's own error where there is one."""
-    if isinstance(error, OSError) and error.errno and 0 < error.errno < 4096:
-        return OSError(error.errno, error.strerror)
-    return MediaError(f"{format_name}: {error}")
+def _explained(error: FFmpegError | ValueError, format_name: str) -> Exception:
+    """The system's own error where there is one; FFmpeg's text names the URL with its secrets."""
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    if isinstance(error, ProtocolNotFoundError):
+        reason = "this FFmpeg was built without that protocol"
+    elif isinstance(error, OSError) and error.errno and 0 < error.errno < FIRST_OF_FFMPEG:
+        return OSError(error.errno, reason)
+    return MediaError(f"{format_name}: {reason}")

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import BinaryIO, cast
 
+from av.error import ProtocolNotFoundError
+
 from lightmill.errors import MediaError
 from lightmill.media.frames import EncodedPicture, OutgoingFrame
 from lightmill.media.muxer import Format, Muxer, SoundCodec
@@ -119,7 +121,7 @@ def main() -> int:
         push(order, unpack(cast("BinaryIO", sys.stdin.buffer)))
     except (OSError, MediaError) as error:
         text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        _say(error=text)
+        _say(error=text, final=isinstance(error.__cause__, ProtocolNotFoundError))
         return 1
     return 0
 

@@ -56,6 +56,8 @@ class Sink:
         self._stdin: asyncio.StreamWriter | None = None
         self._size: tuple[int, int] | None = None
         self._resized = False
+        self._final = target.local
+        """Whether the next failure is the last."""
         self._task = asyncio.create_task(self._run(), name=f"sink {self.id}")
 
     def describe(self) -> dict[str, Any]:
@@ -106,7 +108,7 @@ class Sink:
             steady = self._live_at is not None and monotonic() - self._live_at > STEADY_S
             if self._resized:
                 continue
-            if self._target.local:
+            if self._final:
                 self._show("failed", error)
                 return
             delay_s = FIRST_RETRY_S if steady else delay_s
@@ -165,6 +167,7 @@ class Sink:
         while line := await process.stdout.readline():
             message: dict[str, Any] = json.loads(line)
             said = message.get("error", said)
+            self._final |= message.get("final", False)
             if message.get("state") == "live":
                 self._show("live")
             self._sent_bytes = message.get("sent_bytes", self._sent_bytes)
