@@ -9,12 +9,14 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import aiohttp
 import av
 import pytest
 from aiortc.mediastreams import AudioStreamTrack
 
+from tests.integration.lips import Publisher, write_clip
 from tests.integration.peers import NumberedTrack, PeerClient, read_number
 from tests.integration.test_offer import wait_for_state
 from tests.integration.test_workers import start as start_with_workers
@@ -328,3 +330,46 @@ async def serve(environment: dict[str, str]) -> tuple[asyncio.subprocess.Process
     )
     line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
     return process, line.split("http://")[1].split()[0].join(("http://", ""))
+
+
+def begins(levels: list[tuple[float, float]], threshold: float) -> list[float]:
+    """The times at which a level rises above the threshold."""
+    return [b for (_, x), (b, y) in pairwise(levels) if x <= threshold < y]
+
+
+@pytest.mark.slow
+@pytest.mark.e2e
+@pytest.mark.parametrize("sound", ["opus", "aac"])
+@pytest.mark.parametrize("delay_ms", [0, 100])
+async def test_flash_and_beep_stay_together(server, tmp_path, sound, delay_ms):
+    http = await server(recording={"dir": str(tmp_path), "min_free_bytes": 0, "audio": sound})
+    clip = tmp_path / "clip.mkv"
+    await asyncio.to_thread(write_clip, clip, 30)
+    chunks = {"size": 12, "delay_ms": delay_ms}
+    pipeline, settings = ("test-chunks", chunks) if delay_ms else ("passthrough", {})
+    await http.post("/sessions", json={"name": "show", "pipeline": pipeline, "settings": settings})
+    publisher = await asyncio.to_thread(Publisher, clip, str(http.make_url("/whip/show")))
+    try:
+        await wait_for_state(http, "show", "live")
+        await start(http)
+        await recorded(http, 10)
+        ended = await stop(http)
+    finally:
+        await asyncio.to_thread(publisher.close)
+    with av.open(str(tmp_path / ended["file"])) as container:
+        pictures = [
+            (float(frame.time), float(frame.to_ndarray(format="gray").mean()))
+            for frame in container.decode(video=0)
+        ]
+    with av.open(str(tmp_path / ended["file"])) as container:
+        resampler = av.AudioResampler("flt", "mono", 48_000, 240)  # every 5 ms
+        pieces = [one for frame in container.decode(audio=0) for one in resampler.resample(frame)]
+    beeps = begins([(one.time, float(abs(one.to_ndarray()).max())) for one in pieces], 0.1)
+    beeps = [b for a, b in pairwise([-1.0, *beeps]) if b - a > 0.5]
+    flashes = begins(pictures, 128)
+    skews = [
+        1000 * min((beep - flash for beep in beeps), key=abs) for flash in flashes if flash > 2
+    ]
+    print(f"{sound}, {delay_ms} ms: median {median(skews):+.1f} ms of {skews}")
+    assert len(skews) >= 5
+    assert abs(median(skews)) <= 45
