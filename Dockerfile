@@ -1,6 +1,6 @@
 FROM python:3.12-slim-bookworm
 
-RUN useradd --create-home --uid 10001 mill
+RUN useradd --create-home --uid 10001 mill && install -d -o mill /home/mill/.cache/lightmill
 WORKDIR /app
 # Empty: the torch that pip finds, with CUDA. For a small image give an index of CPU wheels.
 ARG TORCH_INDEX=""

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from pydantic import SecretStr
 
-from lightmill.config import Config
-from lightmill.errors import ConfigError
-from lightmill.session.host import SessionHost
+from lightmill.config import Config, SourcesConfig
+from lightmill.errors import ConfigError, InvalidInput
+from lightmill.session.host import SessionHost, SessionRequest, SourceRequest
 from lightmill.session.workers.host import WorkerSessionHost
 from lightmill.signaling import (
     events,
@@ -23,9 +23,11 @@ from lightmill.signaling import (
     offer,
     pages,
     pipelines,
+    preview,
     recordings,
     sessions,
     sinks,
+    source,
     whep,
     whip,
 )
@@ -59,7 +61,8 @@ def create_app(
     app[HOST] = host if host is not None else _host(config, registry)
     app.cleanup_ctx.append(_host_context)
     app.on_response_prepare.append(mark)
-    for room in (offer, whip, whep, sessions, recordings, sinks, events, pipelines, health):
+    rooms = (offer, whip, whep, sessions, source, preview, recordings, sinks)
+    for room in (*rooms, events, pipelines, health):
         room.register(app)
     pages.register(app, static_root())
     return app
@@ -76,9 +79,21 @@ def _host(config: Config, registry: PipelineRegistry | None) -> SessionHost:
 async def _host_context(app: web.Application) -> AsyncIterator[None]:
     try:
         await app[HOST].start()
+        await _open_source(app[CONFIG].sources, app[HOST])
         yield
     finally:
         await app[HOST].aclose()
+
+
+async def _open_source(config: SourcesConfig, host: SessionHost) -> None:
+    """Open the session of `sources.url`. Raises `ConfigError` when it cannot be read by its name."""
+    if config.url is None:
+        return
+    wish = SourceRequest(config.url, config.loop, trusted=True)
+    try:
+        await host.create_session(SessionRequest(name=config.session, source=wish))
+    except InvalidInput as error:
+        raise ConfigError(f"sources.{error}") from error
 
 
 async def serve(config: Config, on_ready: Callable[[str], None]) -> None:

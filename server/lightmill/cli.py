@@ -68,12 +68,17 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(help="Processes that run the sessions; 0: this one does.")
     ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Video file, camera or URL to show from the start on.")
+    ] = None,
+    session: Annotated[str | None, typer.Option(help="Name of --source's session.")] = None,
 ) -> None:
     """Run the server until Ctrl-C."""
     flags = {
         "server": {"host": host, "port": port, "token": token, "workers": workers},
         "session": {"default_pipeline": pipeline},
         "log": {"level": log_level},
+        "sources": {"url": source, "session": session},
     }
     loaded = _load(config, flags)
     configure_logging(loaded.log.level)

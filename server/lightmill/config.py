@@ -124,6 +124,31 @@ class MediaConfig(_Section):
     waiting_fps: float = Field(default=5.0, gt=0, le=30)
 
 
+class SourcesConfig(_Section):
+    """What this server may read video from by itself."""
+
+    url: str | None = None
+    session: str = Field(default="source", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    loop: bool = True
+    schemes: list[Annotated[str, Field(pattern=r"^[a-z]+$")]] = Field(
+        default_factory=lambda: ["rtsp", "rtsps", "http", "https", "srt", "rtmp", "rtmps"]
+    )
+    dir: Path | None = None
+    cameras: list[str] = Field(default_factory=list)
+    rtsp_transport: Literal["tcp", "udp"] = "tcp"
+    open_timeout_s: PositiveSeconds = 10.0
+    read_timeout_s: PositiveSeconds = 10.0
+    reconnect_max_s: PositiveSeconds = 30.0
+
+
+class PreviewConfig(_Section):
+    """Pictures over HTTP for clients without WebRTC."""
+
+    max_clients: PositiveInt = 16
+    max_fps: float = Field(default=15.0, gt=0, le=60)
+    max_width: PositiveInt = 1280
+
+
 class InferenceConfig(_Section):
     """Where pipelines run."""
 
@@ -200,6 +225,8 @@ class Config(BaseSettings):
     session: SessionConfig = Field(default_factory=SessionConfig)
     rtc: RtcConfig = Field(default_factory=RtcConfig)
     media: MediaConfig = Field(default_factory=MediaConfig)
+    sources: SourcesConfig = Field(default_factory=SourcesConfig)
+    preview: PreviewConfig = Field(default_factory=PreviewConfig)
     inference: InferenceConfig = Field(default_factory=InferenceConfig)
     artifacts: ArtifactsConfig = Field(default_factory=ArtifactsConfig)
     recording: RecordingConfig = Field(default_factory=RecordingConfig)
@@ -248,6 +275,8 @@ def config_to_json(config: Config) -> str:
     def reveal(value: object) -> str:
         if isinstance(value, SecretStr):
             return value.get_secret_value()
+        if isinstance(value, Path):
+            return str(value)
         raise TypeError(f"{type(value).__name__} has no place in a configuration")
 
     return json.dumps(config.model_dump(exclude_unset=True), default=reveal)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
 import socket
 import sys
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, cast
 
 import av
@@ -17,6 +20,7 @@ from av.video.codeccontext import VideoCodecContext
 from lightmill import gpu
 from lightmill.config import Config, RtcConfig
 from lightmill.errors import ConfigError
+from lightmill.inference.artifacts.layout import cache_directory
 from lightmill.session.udp_mux import UdpMux
 
 ESSENTIAL_CODECS = (
@@ -67,6 +71,8 @@ def examine(config: Config) -> list[Finding]:
         *(_codec(name, mode, essential=False) for name, mode in HARDWARE_CODECS),
         _cuda(),
         *_gpus(),
+        _cache(cache_directory(config.artifacts.dir), config.artifacts.min_free_bytes),
+        _npm(),
         _tcp_port(config.server.host, config.server.port),
         _udp_port(config.rtc),
     ]
@@ -104,6 +110,25 @@ def _gpus() -> list[Finding]:
         Finding("GPU", f"{one.name}: {one.free_bytes / gpu.GIB:.1f} of {one.total_gb:.1f} GB free")
         for one in report.gpus
     ]
+
+
+def _cache(root: Path, keep_bytes: int) -> Finding:
+    """Whether files of pipelines can be stored; nothing is made, so its nearest folder decides."""
+    there = next(folder for folder in (root, *root.parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        advice = "fetch elsewhere and copy, or set artifacts.dir"
+        return Finding("Cache", f"{root} cannot be written", False, False, advice)
+    free = shutil.disk_usage(there).free
+    found = f"{root}: {free / gpu.GIB:.1f} GB free"
+    return Finding(
+        "Cache", found, free > keep_bytes, False, "" if free > keep_bytes else "make room"
+    )
+
+
+def _npm() -> Finding:
+    where = shutil.which("npm")
+    advice = "" if where else "some pipelines fetch their files with it: install Node.js"
+    return Finding("npm", where or "none", where is not None, False, advice)
 
 
 def _tcp_port(host: str, port: int) -> Finding:

@@ -28,6 +28,7 @@
     ├── PipelineFailed          a pipeline raised while loading or running
     ├── BenchError              a load run cannot start, or the server under test let it down
     ├── MediaError              a codec refused its input
+    │   └── SourceRefused       ... a source cannot be shown, however often it is tried
     └── Closed                  the queue, stage or session has ended
 
 Every message says what is wrong and what to do; ``code`` is stable and meant for programs.
@@ -212,6 +213,12 @@ class MediaError(LightmillError):
     """A codec or converter refused its input."""
 
     code = "media"
+
+
+class SourceRefused(MediaError):
+    """A source that cannot be shown; trying again would not help."""
+
+    code = "source_refused"
 
 
 class Closed(LightmillError):

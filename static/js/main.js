@@ -1,10 +1,11 @@
 /** The page: wires sources, pipelines, settings and the connection. */
-import { adoptToken, ApiError, getJson } from "./client/api.js";
-import { workerEvents } from "./client/events.js";
+import { adoptToken, ApiError, getJson, request } from "./client/api.js";
+import { SessionEvents, workerEvents } from "./client/events.js";
 import { Latest } from "./client/latest.js";
 import { Peer } from "./client/peer.js";
 import { Revival } from "./client/revival.js";
 import "./components/control-pad.js";
+import { LoadingBar } from "./components/loading-bar.js";
 import { SettingsForm } from "./components/settings-form.js";
 import { recordingPanel } from "./recording.js";
 import { soundButton } from "./sound.js";
@@ -12,12 +13,15 @@ import { cameras, openMicrophone, openSource, SourceError } from "./sources.js";
 import { strings } from "./strings.js";
 import { renderState } from "./state-line.js";
 
+/** What an offer takes when nothing need be loaded; only after that is it worth asking. */
+const PATIENCE_MS = 500;
 const RECONNECT_MS = [500, 1000, 2000, 5000];
 
 const element = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 const showSound = soundButton(element("sound"), element("output"));
 const showRecording = recordingPanel(element("recording"), report);
 const form = /** @type {SettingsForm} */ (element("settings"));
+const loading = /** @type {LoadingBar} */ (element("loading"));
 
 /** @type {Record<string, any>} */
 const pipelines = {};
@@ -32,10 +36,12 @@ let microphone = null;
 let attempt = 0;
 let wanted = false;
 const revival = new Revival();
+/** @type {(() => void)|null} Ends a session that is still being opened. */
+let abandon = null;
 
 const sender = new Latest(async (settings) => {
   try {
-    const reply = await peer?.control.ask({ type: "settings", settings });
+    const reply = await (source?.remote ?? peer?.control)?.ask({ type: "settings", settings });
     if (reply) form.confirm(reply.settings);
   } catch (error) {
     report(error);
@@ -94,7 +100,7 @@ function showForm() {
 async function switchTo(wish) {
   if (!peer) return;
   try {
-    const reply = await peer.control.ask({ type: "session", ...wish });
+    const reply = await (source?.remote ?? peer.control).ask({ type: "session", ...wish });
     follow(reply.session);
     say("");
   } catch (error) {
@@ -107,6 +113,7 @@ function follow(session) {
   renderState(element("state"), session);
   showSound(session);
   showRecording(session);
+  loading.show(session.loading);
   document.body.dataset.state = session.state;
   const { pipeline, mode } = session;
   if (pipeline && pipeline !== element("pipeline").value) {
@@ -118,7 +125,8 @@ function follow(session) {
     showForm();
   }
   form.confirm(session.settings);
-  if (session.error) say(session.error, "error");
+  const trouble = session.error ?? (source?.remote && session.publisher?.error);
+  if (trouble) say(trouble, "error");
 }
 
 async function start() {
@@ -126,7 +134,12 @@ async function start() {
   element("start").disabled = true;
   say(strings.connecting);
   try {
-    const choice = { device: element("camera").value, file: element("file").files[0] ?? null };
+    const choice = {
+      device: element("camera").value,
+      file: element("file").files[0] ?? null,
+      url: element("url").value.trim(),
+      loop: element("loop").checked,
+    };
     source = await openSource(element("source").value, choice);
     if (element("source").value === "camera" && element("microphone").checked) microphone = await openMicrophone();
     showPreview(source.stream);
@@ -140,7 +153,8 @@ async function start() {
 
 /** @param {Record<string, any>} settings */
 async function connect(settings) {
-  const opened = await Peer.create("sendrecv");
+  const remote = source?.remote;
+  const opened = await Peer.create(remote ? "recvonly" : "sendrecv");
   peer = opened;
   opened.addEventListener("video", (event) => {
     element("output").srcObject = /** @type {CustomEvent} */ (event).detail;
@@ -156,15 +170,17 @@ async function connect(settings) {
   });
   await opened.sendTrack(source?.track ?? null);
   await opened.sendSound(microphone ?? source?.sound ?? null);
-  const session = element("session").value.trim();
+  const session = element("session").value.trim() || `session-${crypto.getRandomValues(new Uint32Array(1))[0].toString(16)}`;
   const codec = element("codec").value;
-  await opened.offer({
-    ...(session ? { session } : {}),
+  const wishes = {
+    session,
     ...(codec ? { codec } : {}),
     pipeline: element("pipeline").value,
     mode: element("mode").value,
     settings,
-  });
+  };
+  const joining = remote ? remote.start(wishes).then((path) => opened.watch(path)) : opened.offer(wishes);
+  await whileLoading(session, joining);
   void listen(opened);
   element("session").value = opened.session;
   const link = element("watch-link");
@@ -172,6 +188,30 @@ async function connect(settings) {
   link.hidden = false;
   attempt = 0;
   showLive(true);
+}
+
+/** Show how far the session's pipeline is while the offer waits for it. @param {string} session @param {Promise<void>} offer */
+async function whileLoading(session, offer) {
+  const opening = { close: () => {} };
+  const timer = setTimeout(() => {
+    const events = new SessionEvents(session, { opening: true });
+    opening.close = () => events.close();
+    events.addEventListener("state", (event) => {
+      const opened = /** @type {CustomEvent} */ (event).detail;
+      loading.show(opened.loading);
+      if (opened.state !== "loading" || abandon) return;
+      abandon = () => void request(`/sessions/${encodeURIComponent(session)}`, { method: "DELETE" }).catch(report);
+      element("stop").disabled = false;
+    });
+  }, PATIENCE_MS);
+  try {
+    await offer;
+  } finally {
+    clearTimeout(timer);
+    opening.close();
+    abandon = null;
+    loading.show(null);
+  }
 }
 
 /** Hear of the session's end even when its process dies and cannot say goodbye. @param {Peer} opened */
@@ -219,6 +259,7 @@ async function reconnect(lost, why = strings.lost) {
 }
 
 function stop() {
+  abandon?.();
   wanted = false;
   peer?.close();
   events?.close();
@@ -268,6 +309,7 @@ async function showSourceOptions() {
   const kind = element("source").value;
   element("camera-row").hidden = element("microphone-row").hidden = kind !== "camera";
   element("file-row").hidden = kind !== "file";
+  element("url-row").hidden = element("loop-row").hidden = kind !== "url";
   if (kind !== "camera") return;
   const found = await cameras();
   const options = found.map((device, index) => new Option(device.label || `Camera ${index + 1}`, device.deviceId));

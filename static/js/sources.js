@@ -1,21 +1,30 @@
-/** Where video and sound come from: camera, screen, file, microphone, or nothing. */
+/** Where video and sound come from: camera, screen, file, microphone, a URL that the server reads, or nothing. */
+import { RemoteSource } from "./client/remote.js";
 import { strings } from "./strings.js";
 
 /** A source that cannot be opened, with a message for the user. */
 export class SourceError extends Error {}
 
 /**
- * @typedef {{track: MediaStreamTrack|null, sound: MediaStreamTrack|null, stream: MediaStream|null, close: () => void}} Source
+ * @typedef {{track: MediaStreamTrack|null, sound: MediaStreamTrack|null, stream: MediaStream|null, remote?: RemoteSource, close: () => void}} Source
  */
 
-/** @param {string} kind @param {{device: string, file: File|null}} choice @returns {Promise<Source>} */
+/** @param {string} kind @param {{device: string, file: File|null, url: string, loop: boolean}} choice @returns {Promise<Source>} */
 export async function openSource(kind, choice) {
   if (kind === "none") return { track: null, sound: null, stream: null, close() {} };
+  if (kind === "url") return openUrl(choice);
   if (kind === "file") return openFile(choice.file);
   if (!navigator.mediaDevices) throw new SourceError(strings.insecure(location.host));
   const stream = await (kind === "screen" ? openScreen() : openCamera(choice.device));
   const close = () => stream.getTracks().forEach((track) => track.stop());
   return { track: stream.getVideoTracks()[0], sound: stream.getAudioTracks()[0] ?? null, stream, close };
+}
+
+/** @param {{url: string, loop: boolean}} choice @returns {Source} */
+function openUrl({ url, loop }) {
+  if (!url) throw new SourceError(strings.noUrl);
+  const remote = new RemoteSource({ url, loop });
+  return { track: null, sound: null, stream: null, remote, close: () => remote.close() };
 }
 
 /** @returns {Promise<MediaDeviceInfo[]>} */

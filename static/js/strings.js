@@ -17,6 +17,7 @@ export const strings = {
   noMicrophone: "The microphone cannot be used. Allow it in the address bar, or go on without sound.",
   unmute: "Sound on",
   mute: "Sound off",
+  noUrl: "Enter the URL that the server shall read first.",
   noFile: "Choose a video file first.",
   screenRefused: "Nothing was shared. Press Start again and choose what to share.",
   record: "Record",
@@ -28,6 +29,9 @@ export const strings = {
   delete: "Delete",
   reallyDelete: (/** @type {string} */ file) => `Delete ${file} for good?`,
   ended: (/** @type {string} */ reason) => `The session ended: ${reason}.`,
+  phases: /** @type {Record<string, string>} */ ({
+    download: "Fetching", load: "Loading", warm_up: "Warming up",
+  }),
   states: /** @type {Record<string, string>} */ ({
     loading: "Loading", waiting: "Waiting for video", live: "Live", paused: "Paused",
     grace: "Publisher left", failed: "Failed",

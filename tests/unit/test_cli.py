@@ -36,6 +36,8 @@ def test_wrong_configuration_and_a_taken_port_are_one_line():
     assert result.exit_code == 2 and "does not exist" in result.output
     result = RUNNER.invoke(app, ["serve", "--pipeline", "none", "--port", "0"])
     assert result.exit_code == 2 and "session.default_pipeline" in result.output
+    result = RUNNER.invoke(app, ["serve", "--source", "/nonexistent.mp4", "--port", "0"])
+    assert result.exit_code == 2 and "sources.url: there is no file" in result.output
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

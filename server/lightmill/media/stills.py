@@ -11,6 +11,8 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from lightmill.lettering import draw_text, text_size
 from lightmill.media.colour import colour_of
+from lightmill.media.planar import reference
+from lightmill.media.scale import MIN_DIMENSION, Scaler
 
 BACKGROUND = (17, 24, 33)
 ACCENT = (94, 179, 166)
@@ -51,6 +53,14 @@ def encode_png(frame: av.VideoFrame) -> bytes:
     context.time_base = fractions.Fraction(1, 30)
     packets = cast("list[Any]", [*context.encode(picture), *context.encode(None)])
     return b"".join(bytes(packet) for packet in packets)
+
+
+def encode_small_jpeg(frame: av.VideoFrame, width: int) -> bytes:
+    """Encode a copy that is at most ``width`` pixels wide, in the frame's shape."""
+    width = max(MIN_DIMENSION, min(width, frame.width) & ~1)
+    height = max(MIN_DIMENSION, round(frame.height * width / frame.width) & ~1)
+    small = Scaler().scale(frame, width, height)
+    return encode_jpeg(reference(small) if small is frame else small)
 
 
 def waiting_card(

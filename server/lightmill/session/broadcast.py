@@ -13,6 +13,7 @@ from lightmill.media.stills import waiting_card
 from lightmill.media.threads import CodecThreads
 from lightmill.metrics import Rate, Window
 from lightmill.session.lane import Lane
+from lightmill.session.preview import Previews
 from lightmill.session.renditions import Renditions
 from lightmill.session.sound import SessionSound
 from lightmill.session.tap import PacketTaker, Tap
@@ -32,6 +33,7 @@ class Broadcast:
         threads: CodecThreads,
         card: Callable[[], tuple[str, list[str]] | None],
         on_viewers: Callable[[int], None],
+        previews: Previews | None = None,
         tap_bitrate_bps: int = 4_000_000,
     ) -> None:
         self.sound = SessionSound(threads, config.audio_bitrate_bps)
@@ -48,6 +50,7 @@ class Broadcast:
         self._threads = threads
         self._card = card
         self._on_viewers = on_viewers
+        self._previews = previews or Previews(threads, lambda: None)
         self._codecs: dict[str, Renditions] = {}
         self._origin = monotonic()
         self._shown_at = 0.0
@@ -108,6 +111,7 @@ class Broadcast:
         self.frames += 1
         self.rate.tick(self._shown_at)
         self.sound.frame_released(frame, self._shown_at)
+        self._previews.offer("output", frame)
         for renditions in self._codecs.values():
             renditions.offer(frame)
 
@@ -115,7 +119,8 @@ class Broadcast:
         phase = 0.0
         while True:
             await asyncio.sleep(1 / self._config.waiting_fps)
-            if not self._codecs or monotonic() - self._shown_at < STILL_AFTER_S:
+            watched = self._codecs or self._previews.wants("output")
+            if not watched or monotonic() - self._shown_at < STILL_AFTER_S:
                 continue
             phase += 1 / self._config.waiting_fps
             text = self._card()
@@ -127,6 +132,7 @@ class Broadcast:
                 frame = MediaFrame(self.last.frame, monotonic())
             else:
                 continue
+            self._previews.offer("output", frame)
             for renditions in self._codecs.values():
                 if text is not None or renditions.keyframe_wanted:
                     renditions.offer(frame)

@@ -54,6 +54,33 @@ class PeerAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRequest:
+    """What the server shall read by itself; ``trusted`` is the operator's own wish, never HTTP's."""
+
+    url: str
+    loop: bool = False
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRequest:
+    """Which pictures a preview has; those of equal requests are encoded once."""
+
+    of: str = "output"
+    """Or ``input``."""
+    fps: float = 10.0
+    width: int = 640
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewPicture:
+    """A JPEG and its number; empty when no newer one came in time."""
+
+    number: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRequest:
     """What ``POST /sessions`` may say; everything is optional."""
 
@@ -62,6 +89,7 @@ class SessionRequest:
     mode: str | None = None
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
     codec: str | None = None
+    source: SourceRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +202,27 @@ class SessionHost(Protocol):
 
     async def remove_sink(self, name: str, sink: str) -> None:
         """End one. Raises `SinkNotFound`."""
+        ...
+
+    async def preview(self, name: str, request: PreviewRequest, after: int) -> PreviewPicture:
+        """The newest picture of a preview, once there is a newer one than number ``after``.
+
+        Asking keeps the preview going for some seconds, and its session counts as watched.
+        """
+        ...
+
+    async def set_source(self, name: str, source: SourceRequest) -> dict[str, Any]:
+        """Let the server's own source take the publisher's place; returns the SESSION.
+
+        Raises:
+            InvalidInput: the URL is malformed or not allowed.
+            PublisherPresent: there is a publisher, and ``session.publisher_takeover`` is off.
+
+        """
+        ...
+
+    async def clear_source(self, name: str) -> None:
+        """End the source. Raises `NotFound` when the publisher is none."""
         ...
 
     async def end_session(self, name: str) -> None: ...

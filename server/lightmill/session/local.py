@@ -23,6 +23,7 @@ from lightmill.errors import (
 from lightmill.inference.artifacts.store import ArtifactStore
 from lightmill.inference.components import ComponentStore
 from lightmill.inference.executors import DeviceExecutors, resolve_device
+from lightmill.media.source import SourceSpec
 from lightmill.media.threads import CodecThreads
 from lightmill.pipelines.config import BasePipelineConfig
 from lightmill.pipelines.registry import PipelineRegistry
@@ -34,14 +35,18 @@ from lightmill.session.host import (
     PeerRecord,
     PeerRequest,
     PeerRole,
+    PreviewPicture,
+    PreviewRequest,
     SessionRequest,
     SnapshotOf,
+    SourceRequest,
     generated_name,
     ice_servers_json,
 )
 from lightmill.session.peer import Peer
 from lightmill.session.services import Services
 from lightmill.session.session import Session
+from lightmill.session.source_rules import source_spec
 from lightmill.session.udp_mux import UdpMux
 
 logger = logging.getLogger(__name__)
@@ -154,7 +159,10 @@ class LocalSessionHost:
         async with self._opening_of(name):
             if name in self._sessions:
                 raise SessionExists(f"session {name} exists; choose another name or PATCH it")
+            spec = request.source and await self._spec_of(request.source)
             session = await self._open(name, request, pinned=True)
+            if spec is not None:
+                await session.set_source(spec)
             session.start_idle_countdown()
             return session.describe()
 
@@ -225,6 +233,23 @@ class LocalSessionHost:
 
     async def remove_sink(self, name: str, sink: str) -> None:
         await self._get(name).sinks.remove(sink)
+
+    async def preview(self, name: str, request: PreviewRequest, after: int) -> PreviewPicture:
+        return await self._get(name).previews.next(request, after)
+
+    async def set_source(self, name: str, source: SourceRequest) -> dict[str, Any]:
+        self._get(name)
+        spec = await self._spec_of(source)
+        session = self._get(name)
+        await session.set_source(spec)
+        return session.describe()
+
+    async def _spec_of(self, source: SourceRequest) -> SourceSpec:
+        """Check a wish where a slow disk holds nobody up. Raises `InvalidInput`."""
+        return await asyncio.to_thread(source_spec, source, self._config.sources)
+
+    async def clear_source(self, name: str) -> None:
+        await self._get(name).clear_source()
 
     async def end_session(self, name: str) -> None:
         await self._end(self._get(name), "ended by request")

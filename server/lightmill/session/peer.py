@@ -300,6 +300,15 @@ class Peer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def describe(self) -> dict[str, Any]:
+        """The ``publisher`` of a SESSION."""
+        return {
+            "peer": self.id,
+            "role": str(self.role),
+            "state": self.state,
+            "codec": self.codec,
+        }
+
     def push(self, message: dict[str, Any]) -> None:
         if self.channel is not None:
             self.channel.push(message)

@@ -11,15 +11,18 @@ from typing import Any
 from lightmill.errors import LimitReached, NotFound, PeerNotFound, PublisherPresent
 from lightmill.media.frames import MediaFrame
 from lightmill.media.rtp import RtpPacket
+from lightmill.media.source import SourceSpec
 from lightmill.media.stills import encode_jpeg, encode_png
 from lightmill.metrics import Rate
 from lightmill.session.broadcast import Broadcast
 from lightmill.session.host import ImageFormat, PeerAnswer, PeerRequest, PeerRole, SnapshotOf
 from lightmill.session.peer import Peer
+from lightmill.session.preview import Previews
 from lightmill.session.production import Production
 from lightmill.session.recording import RecordingDesk
 from lightmill.session.services import Services
 from lightmill.session.sinks import Sinks
+from lightmill.session.source import Publisher, SourcePublisher
 
 logger = logging.getLogger(__name__)
 
@@ -53,18 +56,21 @@ class Session:
         self._on_state = on_state
         self._created = monotonic()
         self._peers: dict[str, Peer] = {}
-        self._publisher: Peer | None = None
+        self._publisher: Publisher | None = None
         self._was_published = False
         self._input = Rate()
         self._n_frames = 0
         self._frame_at: float | None = None
         self._frame_size: tuple[int, int] | None = None
         self._newest_input: MediaFrame | None = None
+        self._n_watching = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._end_timer: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
+        self.previews = Previews(services.codecs, self._previews_changed)
         self.broadcast = Broadcast(
             *(self._config.media, services.codecs, self._card, self._viewers_changed),
+            self.previews,
             self._config.recording.bitrate_bps,
         )
         self.recordings = RecordingDesk(
@@ -111,10 +117,8 @@ class Session:
 
         """
         publishes = request.role is not PeerRole.VIEWER
-        if publishes and self._publisher and not self._config.session.publisher_takeover:
-            raise PublisherPresent(
-                f"{self.name} has a publisher; stop it first or set session.publisher_takeover"
-            )
+        if publishes:
+            self._check_takeover()
         if (
             request.role is not PeerRole.PUBLISHER
             and self.n_viewers >= self._config.session.max_viewers
@@ -133,7 +137,60 @@ class Session:
         self._announce()
         return PeerAnswer(sdp, self.name, peer.id, peer.etag)
 
-    async def _install(self, peer: Peer) -> None:
+    def _check_takeover(self) -> None:
+        if self._publisher and not self._is_over and not self._config.session.publisher_takeover:
+            raise PublisherPresent(
+                f"{self.name} has a publisher; stop it first or set session.publisher_takeover"
+            )
+
+    @property
+    def source(self) -> SourcePublisher | None:
+        """The publisher, when it is no peer."""
+        return self._publisher if isinstance(self._publisher, SourcePublisher) else None
+
+    @property
+    def _is_over(self) -> bool:
+        return self.source is not None and self.source.is_over
+
+    @property
+    def _is_fed(self) -> bool:
+        """Whether a source keeps the session, though nobody may be there."""
+        return self.source is not None and not self.source.is_over
+
+    async def set_source(self, spec: SourceSpec) -> None:
+        """Let the server's own source take the publisher's place.
+
+        Raises:
+            PublisherPresent: there is a publisher, and ``session.publisher_takeover`` is off.
+
+        """
+        self._check_takeover()
+        source = SourcePublisher(spec, self, self._config)
+        self._keep()
+        await self._install(source)
+        if self._publisher is source:
+            source.start()
+        self._announce()
+
+    async def clear_source(self) -> None:
+        """End the source. Raises `NotFound` without one."""
+        source = self.source
+        if source is None:
+            raise NotFound(f"{self.name} has no source; PUT one to /sessions/{self.name}/source")
+        self._publisher = None
+        self._frame_at = None
+        await source.aclose("ended by request")
+        self._let_go()
+        self._announce()
+
+    def source_changed(self, source: SourcePublisher) -> None:
+        """Its state changed; what has ended no longer keeps the session."""
+        if source is self._publisher:
+            if source.is_over:
+                self._let_go()
+            self._announce()
+
+    async def _install(self, peer: Publisher) -> None:
         """Make ``peer`` the publisher; one that was there is closed: the newest wins."""
         old, self._publisher = self._publisher, peer
         self.broadcast.sound.publisher_changed()
@@ -143,7 +200,7 @@ class Session:
             old.push({"type": "ended", "reason": "another publisher took over"})
             await old.aclose("taken over")
 
-    def feed(self, peer: Peer, frame: MediaFrame) -> None:
+    def feed(self, peer: Publisher, frame: MediaFrame) -> None:
         """Take a frame of the present publisher."""
         if peer is not self._publisher:
             return
@@ -157,9 +214,10 @@ class Session:
         self._input.tick(now)
         if frame.rtp_timestamp is not None:
             self.broadcast.sound.frame_arrived(frame.rtp_timestamp, now)
+        self.previews.offer("input", frame)
         self.production.feed(frame)
 
-    def hear(self, peer: Peer, packet: RtpPacket, now: float) -> None:
+    def hear(self, peer: Publisher, packet: RtpPacket, now: float) -> None:
         """Take an Opus packet of the present publisher."""
         if peer is self._publisher:
             self.broadcast.sound.feed(packet, now)
@@ -193,6 +251,8 @@ class Session:
             self._frame_at = None
         await peer.aclose(reason)
         self._announce()
+        if self._is_fed:
+            return
         if not self._peers and (wanted or not was_publisher) and not self.pinned:
             self._on_end(self, "everybody left")
         elif not self._peers or was_publisher:
@@ -201,7 +261,9 @@ class Session:
     def _let_go(self) -> None:
         """Start the countdown to the end: grace for a lost publisher, idle time when pinned."""
         limits = self._config.session
-        if self.pinned and (self._peers or self._has_outlets or not limits.idle_s):
+        if self._is_fed or (self.pinned and self._has_outlets):
+            return
+        if self.pinned and (self._peers or not limits.idle_s):
             return
         delay = limits.idle_s if self.pinned else limits.grace_s
         reason = "idle" if self.pinned else f"the publisher did not come back within {delay:g} s"
@@ -240,7 +302,8 @@ class Session:
         if production.mode is None:
             return "loading"
         if production.mode == "text":
-            return "live" if self.n_viewers or self.broadcast.taps else "paused"
+            watched = self.n_viewers or self.broadcast.taps or self.previews.wants("output")
+            return "live" if watched else "paused"
         if self._publisher is None:
             return "grace" if self._was_published else "waiting"
         fresh = self._frame_at is not None and monotonic() - self._frame_at < STALLED_AFTER_S
@@ -255,6 +318,8 @@ class Session:
             "failed": ("The pipeline failed", self.production.error or ""),
         }
         card = cards.get(self.state)
+        if card and self.state == "waiting" and self.source is not None:
+            card = self.source.card
         return (card[0], [self.name, card[1]]) if card else None
 
     def describe(self) -> dict[str, Any]:
@@ -271,14 +336,8 @@ class Session:
             "codec": self.codec,
             "loading": self.production.loading.to_json(),
             "error": self.production.error,
-            "warnings": [self.recordings.warning] if self.recordings.warning else [],
-            "publisher": publisher
-            and {
-                "peer": publisher.id,
-                "role": str(publisher.role),
-                "state": publisher.state,
-                "codec": publisher.codec,
-            },
+            "warnings": self._warnings(),
+            "publisher": publisher and publisher.describe(),
             "viewers": self.n_viewers,
             "created_s_ago": round(now - self._created, 3),
             "input": {
@@ -303,6 +362,12 @@ class Session:
             "latency_ms": {name: window.summary() for name, window in broadcast.latency.items()},
         }
 
+    def _warnings(self) -> list[str]:
+        found = [self.recordings.warning] if self.recordings.warning else []
+        if self.source and self.source.why:
+            found.append(f"source: {self.source.why}")
+        return found
+
     def channel_opened(self, peer: Peer) -> None:
         peer.push({"type": "state", "session": self.describe()})
 
@@ -326,7 +391,11 @@ class Session:
             self._announce()
 
     def _viewers_changed(self, count: int) -> None:
-        self.production.set_demand(count > 0)
+        self._n_watching = count
+        self._previews_changed()
+
+    def _previews_changed(self) -> None:
+        self.production.set_demand(self._n_watching > 0 or self.previews.wants("output"))
 
     @property
     def _has_outlets(self) -> bool:
@@ -354,6 +423,9 @@ class Session:
 
     async def _close(self, reason: str) -> None:
         self._keep()
+        if self.source is not None:
+            await self.source.aclose(reason)
+        self.previews.close()
         if any(peer.channel for peer in self._peers.values()):
             self._push({"type": "ended", "reason": reason})
             await asyncio.sleep(FAREWELL_S)

@@ -43,10 +43,18 @@ class SessionChoice(_Body):
     codec: Codec | None = None
 
 
+class Source(_Body):
+    """What ``PUT /sessions/{name}/source`` takes."""
+
+    url: str = Field(min_length=1, max_length=2048)
+    loop: bool = False
+
+
 class NewSession(SessionChoice):
     """What ``POST /sessions`` takes."""
 
     name: SessionName | None = None
+    source: Source | None = None
 
 
 class Offer(SessionChoice):

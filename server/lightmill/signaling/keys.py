@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from lightmill.config import Config
@@ -11,3 +13,4 @@ from lightmill.session.host import SessionHost
 CONFIG = web.AppKey("config", Config)
 HOST: web.AppKey[SessionHost] = web.AppKey("host", SessionHost)
 STREAMS: web.AppKey[set[EventStream]] = web.AppKey("streams", set)
+PREVIEWS: web.AppKey[set[asyncio.Task[None]]] = web.AppKey("previews", set)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from lightmill.errors import FieldError, InvalidInput
-from lightmill.session.host import SessionRequest
+from lightmill.session.host import SessionRequest, SourceRequest
 from lightmill.signaling.bodies import NewSession, SessionChoice, path_name, read_model, read_object
 from lightmill.signaling.keys import HOST
 
@@ -16,8 +16,9 @@ async def list_sessions(request: web.Request) -> web.Response:
 
 async def create_session(request: web.Request) -> web.Response:
     body = await read_model(request, NewSession)
+    source = body.source and SourceRequest(body.source.url, body.source.loop)
     session = await request.app[HOST].create_session(
-        SessionRequest(body.name, body.pipeline, body.mode, body.settings or {}, body.codec)
+        SessionRequest(body.name, body.pipeline, body.mode, body.settings or {}, body.codec, source)
     )
     headers = {"Location": f"/sessions/{session['name']}"}
     return web.json_response(session, status=201, headers=headers)

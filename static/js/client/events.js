@@ -2,6 +2,7 @@
 import { ApiError, getJson, request } from "./api.js";
 
 const RETRY_MS = 2000;
+const OPENING_RETRY_MS = 300;
 
 /** Puts chunks of a `text/event-stream` together; what is no event (comments) is skipped. */
 export class EventParser {
@@ -23,10 +24,12 @@ export class EventParser {
 /** Events: `state` (detail: SESSION), `ended` (detail: reason, code). Comes back when the line breaks. */
 export class SessionEvents extends EventTarget {
   #abort = new AbortController();
+  #opening;
 
-  /** @param {string} session */
-  constructor(session) {
+  /** @param {string} session @param {{opening?: boolean}} [options] opening: it may not be there yet */
+  constructor(session, { opening = false } = {}) {
     super();
+    this.#opening = opening;
     void this.#follow(`/sessions/${encodeURIComponent(session)}/events`);
   }
 
@@ -36,9 +39,10 @@ export class SessionEvents extends EventTarget {
       try {
         if (await this.#read(path)) return;
       } catch (error) {
-        if (error instanceof ApiError && error.status >= 400 && error.status < 500) return;
+        const refused = error instanceof ApiError && error.status >= 400 && error.status < 500;
+        if (refused && !this.#opening) return;
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await new Promise((resolve) => setTimeout(resolve, this.#opening ? OPENING_RETRY_MS : RETRY_MS));
     }
   }
 

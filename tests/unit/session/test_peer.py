@@ -11,6 +11,7 @@ from aiortc import RTCPeerConnection
 
 from lightmill.config import load_config
 from lightmill.errors import PeerNotFound
+from lightmill.inference.artifacts.store import ArtifactStore
 from lightmill.inference.components import ComponentStore
 from lightmill.inference.executors import DeviceExecutors
 from lightmill.media.threads import CodecThreads
@@ -42,7 +43,7 @@ async def services():
         config=config,
         registry=build_registry(),
         executors=executors,
-        components=ComponentStore(executors),
+        components=ComponentStore(executors, ArtifactStore(config.artifacts)),
         codecs=CodecThreads(1),
         device=torch.device("cpu"),
         udp=UdpMux(config.rtc),

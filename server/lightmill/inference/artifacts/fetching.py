@@ -64,7 +64,7 @@ def fill(order: Order, job: Job, ledger: Ledger) -> None:
     try:
         if job.config.offline:
             raise _offline(first, wrong.get(first.path))
-        with _lock(order, job):
+        with lock(job.root, order.download, lambda: _wait(order, job)):
             missing = _missing(order.files, job, ledger, wrong)
             if missing:
                 first = missing[0]
@@ -108,23 +108,31 @@ def _offline(file: CachedFile, fault: str | None) -> ArtifactError:
 
 
 @contextmanager
-def _lock(order: Order, job: Job) -> Generator[None]:
-    """The right to download; it goes with the process that dies."""
-    path = lock_of(job.root, order.download)
+def lock(root: Path, download: str, on_wait: Callable[[], None]) -> Generator[None]:
+    """The right to change a download's files, for one process at a time; it goes with its death.
+
+    ``on_wait`` is called each `LOCK_WAIT_S` while somebody else has it, and may raise.
+    """
+    path = lock_of(root, download)
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
+    held = FileLock(path)
     while True:
         try:
-            lock.acquire(timeout=LOCK_WAIT_S)
+            held.acquire(timeout=LOCK_WAIT_S)
             break
         except Timeout:
-            part = part_of(order.files[0].path)
-            done = part.stat().st_size if part.is_file() else None
-            job.report(order.files[0].name, done, order.files[0].size_bytes)
+            on_wait()
     try:
         yield
     finally:
-        lock.release()
+        held.release()
+
+
+def _wait(order: Order, job: Job) -> None:
+    """Show another process' progress by what lies on the disk."""
+    file = order.files[0]
+    part = part_of(file.path)
+    job.report(file.name, part.stat().st_size if part.is_file() else None, file.size_bytes)
 
 
 def _fetch(

@@ -11,7 +11,7 @@ from typing import Any, cast
 from lightmill.errors import ArtifactError, Closed
 from lightmill.inference.artifacts.faults import unreachable
 from lightmill.inference.artifacts.job import Job
-from lightmill.inference.artifacts.layout import CachedFile
+from lightmill.inference.artifacts.layout import CachedFile, folder_of
 from lightmill.pipelines.artifacts import HuggingFaceArtifact
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -36,14 +36,13 @@ def fetch(files: Sequence[CachedFile], job: Job) -> dict[Path, ArtifactError]:
         )
         raise ArtifactError(f"{message}, so its files could change.")
     for file in files:
-        folder = Path(str(file.path).removesuffix(file.name))
         job.report(file.name, 0, None)
         try:
             huggingface_hub.hf_hub_download(
                 artifact.repo_id,
                 file.name,
                 revision=artifact.revision,
-                local_dir=folder,
+                local_dir=folder_of(file),
                 tqdm_class=_bar(file, job),
             )
         except Closed:
@@ -55,9 +54,11 @@ def fetch(files: Sequence[CachedFile], job: Job) -> dict[Path, ArtifactError]:
     return {}
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+def _first_line(error: BaseException) -> str:
+    """What happened, rather than what the library then looked for in a cache of its own."""
+    cause = error.__cause__ or error
+    lines = str(cause).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(cause).__name__
 
 
 def _bar(file: CachedFile, job: Job) -> type[Any]:  # Any: tqdm has no types

@@ -147,6 +147,23 @@ def part_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.part")
 
 
+def validator_of(path: Path) -> Path:
+    """Where the strong ETag of an unfinished file is kept."""
+    return path.with_name(f"{path.name}.part.etag")
+
+
+def folder_of(file: CachedFile) -> Path:
+    """The folder that the file's name begins in."""
+    return file.path.parents[len(PurePosixPath(file.name).parts) - 1]
+
+
+def library_folder_of(file: CachedFile) -> Path | None:
+    """Where the Hugging Face library keeps what it has not finished; other kinds have none."""
+    if isinstance(file.artifact, HuggingFaceArtifact):
+        return folder_of(file) / ".cache"
+    return None
+
+
 def lock_of(root: Path, download: str) -> Path:
     return root / "locks" / f"{download}.lock"
 

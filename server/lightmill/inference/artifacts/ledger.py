@@ -11,10 +11,16 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from lightmill.inference.artifacts.layout import CachedFile, part_of
+from lightmill.inference.artifacts.layout import (
+    CachedFile,
+    library_folder_of,
+    part_of,
+    validator_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -74,8 +80,12 @@ class Ledger:
     def remove(self, file: CachedFile) -> None:
         """Delete the file, its record and what there is of it. Raises `OSError`."""
         self._known.pop(file.path, None)
-        for path in (_record(file.path), part_of(file.path), file.path):
+        parts = (part_of(file.path), validator_of(file.path))
+        for path in (_record(file.path), *parts, file.path):
             path.unlink(missing_ok=True)
+        library = library_folder_of(file)
+        if library is not None and library.is_dir():
+            shutil.rmtree(library)
 
     def state(self, file: CachedFile) -> str:
         """``present``, ``unchecked`` (there, not compared yet), ``partial`` or ``missing``."""
@@ -83,7 +93,9 @@ class Ledger:
             return "present"
         if file.path.is_file():
             return "unchecked"
-        return "partial" if part_of(file.path).is_file() else "missing"
+        library = library_folder_of(file)
+        begun = library is not None and next(library.rglob("*.incomplete"), None) is not None
+        return "partial" if begun or part_of(file.path).is_file() else "missing"
 
 
 def _hash(path: Path, check: Callable[[], None]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from lightmill.config import ArtifactsConfig
 from lightmill.errors import CacheUnwritable, Closed, Conflict, LightmillError
-from lightmill.inference.artifacts.fetching import Order, fill
+from lightmill.inference.artifacts.fetching import Order, fill, lock
 from lightmill.inference.artifacts.job import Job
 from lightmill.inference.artifacts.layout import (
     CachedFile,
@@ -141,18 +141,19 @@ class ArtifactStore:
 
         """
         files = self._files(config.artifacts)
-        if busy := self._running.keys() & by_download(files).keys():
-            raise Conflict(f"{config.pipeline_id} is being fetched ({len(busy)}); wait or end it")
-        await asyncio.to_thread(self._remove, files)
+        await asyncio.to_thread(self._remove, config.pipeline_id, files)
 
-    def _remove(self, files: Sequence[CachedFile]) -> None:
-        for file in files:
+    def _remove(self, pipeline: str, files: Sequence[CachedFile]) -> None:
+        """Under the locks of their downloads, which other processes may have."""
+        if not self.root.is_dir():
+            return
+        for download, members in by_download(files).items():
             try:
-                self._ledger.remove(file)
-            except NotADirectoryError:
-                continue  # nothing was ever there
+                with lock(self.root, download, lambda: _refuse_busy(pipeline)):
+                    for file in members:
+                        self._ledger.remove(file)
             except OSError as error:
-                message = f"{file.path} could not be deleted: {error.strerror}"
+                message = f"{members[0].path} could not be deleted: {error.strerror}"
                 raise CacheUnwritable(message) from error
 
     def _files(self, artifacts: Iterable[Artifact]) -> list[CachedFile]:
@@ -245,3 +246,7 @@ class ArtifactStore:
             await asyncio.wait(self._threads, timeout=FAREWELL_S)
         if self._threads:
             logger.warning("%d downloads did not stop in time", len(self._threads))
+
+
+def _refuse_busy(pipeline: str) -> None:
+    raise Conflict(f"files of {pipeline} are being fetched; wait, or end the sessions that do so")

@@ -17,7 +17,7 @@ from lightmill import __version__
 from lightmill.errors import ArtifactCorrupt, ArtifactError
 from lightmill.inference.artifacts.faults import FULL, unreachable
 from lightmill.inference.artifacts.job import Job
-from lightmill.inference.artifacts.layout import CachedFile, part_of
+from lightmill.inference.artifacts.layout import CachedFile, part_of, validator_of
 from lightmill.inference.artifacts.placing import (
     BLOCK_BYTES,
     put,
@@ -48,13 +48,13 @@ def fetch(files: Sequence[CachedFile], job: Job) -> dict[Path, ArtifactError]:
         try:
             _bring(file, part, job)
         except ArtifactCorrupt:
-            _discard(part)
+            _discard(file)
             if not resumed:
                 raise
             _bring(file, part, job)  # the beginning was of another try, perhaps of another file
         except OSError as error:
             if error.errno in FULL:
-                _discard(part)
+                _discard(file)
             raise
     return {}
 
@@ -64,10 +64,10 @@ def _bring(file: CachedFile, part: Path, job: Job) -> None:
         digest = _download(file, part, job)
         refuse_digest(file, digest)
     except ArtifactCorrupt:
-        _discard(part)
+        _discard(file)
         raise
     put(part, file.path)
-    _validator(part).unlink(missing_ok=True)
+    validator_of(file.path).unlink(missing_ok=True)
 
 
 def _download(file: CachedFile, part: Path, job: Job) -> str:
@@ -80,7 +80,7 @@ def _download(file: CachedFile, part: Path, job: Job) -> str:
         done = _starts_at(response, start)
         if not done:
             out.truncate(0)
-            _keep_validator(part, response.headers.get("ETag", ""))
+            _keep_validator(validator_of(file.path), response.headers.get("ETag", ""))
         digest = _hash_beginning(out, done, job)
         length = response.headers.get("Content-Length")
         total = done + int(length) if length is not None and length.isdigit() else file.size_bytes
@@ -103,7 +103,7 @@ def _ask(file: CachedFile, part: Path, start: int, job: Job) -> HTTPResponse:
     if start:
         headers["Range"] = f"bytes={start}-"
         with suppress(OSError):
-            headers["If-Range"] = _validator(part).read_text()
+            headers["If-Range"] = validator_of(file.path).read_text()
     try:
         refuse_address(url, url)
         opener = build_opener(_Redirects())
@@ -111,7 +111,7 @@ def _ask(file: CachedFile, part: Path, start: int, job: Job) -> HTTPResponse:
     except HTTPError as error:
         error.close()
         if error.code == RANGE_NOT_SATISFIABLE and start:
-            _discard(part)
+            _discard(file)
             part.touch()
             return _ask(file, part, 0, job)
         raise unreachable(file, f"{url} answers {error.code} {error.reason}.") from error
@@ -179,21 +179,16 @@ def _hash_of(part: Path, job: Job) -> str:
         return _hash_beginning(stream, _size(part), job).hexdigest()
 
 
-def _validator(part: Path) -> Path:
-    """Where the strong ETag of the unfinished file is kept."""
-    return part.with_name(f"{part.name}.etag")
-
-
-def _keep_validator(part: Path, etag: str) -> None:
+def _keep_validator(place: Path, etag: str) -> None:
     if etag.startswith('"'):
-        _validator(part).write_text(etag)
+        place.write_text(etag)
     else:
-        _validator(part).unlink(missing_ok=True)
+        place.unlink(missing_ok=True)
 
 
-def _discard(part: Path) -> None:
-    part.unlink(missing_ok=True)
-    _validator(part).unlink(missing_ok=True)
+def _discard(file: CachedFile) -> None:
+    part_of(file.path).unlink(missing_ok=True)
+    validator_of(file.path).unlink(missing_ok=True)
 
 
 def _size(path: Path) -> int:

@@ -20,8 +20,11 @@ from lightmill.session.host import (
     PeerAnswer,
     PeerRecord,
     PeerRequest,
+    PreviewPicture,
+    PreviewRequest,
     SessionRequest,
     SnapshotOf,
+    SourceRequest,
     generated_name,
     ice_servers_json,
 )
@@ -199,6 +202,18 @@ class WorkerSessionHost:
     async def remove_sink(self, name: str, sink: str) -> None:
         await self._ask(name, "remove_sink", QUICK_S, sink=sink)
 
+    async def preview(self, name: str, request: PreviewRequest, after: int) -> PreviewPicture:
+        wish = asdict(request)
+        frame = await self._ask(name, "preview", QUICK_S, request=wish, after=after)
+        return PreviewPicture(frame.message["ok"], frame.blob)
+
+    async def set_source(self, name: str, source: SourceRequest) -> dict[str, Any]:
+        frame = await self._ask(name, "set_source", QUICK_S, source=asdict(source))
+        return frame.message["ok"]
+
+    async def clear_source(self, name: str) -> None:
+        await self._ask(name, "clear_source", QUICK_S)
+
     async def end_session(self, name: str) -> None:
         await self._ask(name, "end_session", QUICK_S)
 
@@ -230,9 +245,8 @@ class WorkerSessionHost:
         return await self.artifacts(pipeline)
 
     async def remove_artifacts(self, pipeline: str) -> None:
-        """Ask each worker, because only the one that downloads can say that it does."""
         self.catalogue().pipeline(pipeline)
-        await self._ask_all("remove_artifacts", pipeline=pipeline)
+        await self._pool.call(self._choose(), "remove_artifacts", QUICK_S, pipeline=pipeline)
 
     def catalogue(self) -> Catalogue:
         return self._pool.catalogue

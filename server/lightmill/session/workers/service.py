@@ -12,7 +12,15 @@ from typing import Any
 
 from lightmill.errors import Closed, LightmillError
 from lightmill.session.events import EventStream
-from lightmill.session.host import PeerRequest, PeerRole, SessionHost, SessionRequest
+from lightmill.session.host import (
+    PeerRequest,
+    PeerRole,
+    PreviewPicture,
+    PreviewRequest,
+    SessionHost,
+    SessionRequest,
+    SourceRequest,
+)
 from lightmill.session.workers.wire import (
     INTERNAL,
     Frame,
@@ -80,6 +88,9 @@ class WorkerService:
             "sinks": host.sinks,
             "add_sink": host.add_sink,
             "remove_sink": host.remove_sink,
+            "preview": self._preview,
+            "set_source": self._set_source,
+            "clear_source": host.clear_source,
             "end_session": host.end_session,
             "artifacts": host.artifacts,
             "fetch_artifacts": host.fetch_artifacts,
@@ -115,9 +126,8 @@ class WorkerService:
 
     async def _answer(self, identity: int, method: str, arguments: dict[str, Any]) -> None:
         try:
-            value = await self._calls[method](**arguments)
-            blob = value if isinstance(value, bytes) else b""
-            self._voice.say({"id": identity, "ok": None if blob else value}, blob)
+            value, blob = _split(await self._calls[method](**arguments))
+            self._voice.say({"id": identity, "ok": value}, blob)
         except LightmillError as error:
             self._voice.say({"id": identity, "error": error_to_wire(error)})
         except Exception:  # the wall between one request and the others
@@ -131,7 +141,15 @@ class WorkerService:
         return asdict(await self._host.connect(PeerRequest(**request)))
 
     async def _create_session(self, request: dict[str, Any]) -> dict[str, Any]:
+        if source := request.get("source"):
+            request["source"] = SourceRequest(**source)
         return await self._host.create_session(SessionRequest(**request))
+
+    async def _preview(self, name: str, request: dict[str, Any], after: int) -> PreviewPicture:
+        return await self._host.preview(name, PreviewRequest(**request), after)
+
+    async def _set_source(self, name: str, source: dict[str, Any]) -> dict[str, Any]:
+        return await self._host.set_source(name, SourceRequest(**source))
 
     async def _watch(self, name: str) -> dict[str, Any]:
         """Tell the session's states from now on; returns the present one."""
@@ -167,3 +185,10 @@ class WorkerService:
                 {"event": "load", "cpu_share": round((used - used_before) / (now - before), 3)}
             )
             await self._voice.drain()
+
+
+def _split(value: Any) -> tuple[Any, bytes]:
+    """What goes as JSON, and what goes as bytes."""
+    if isinstance(value, PreviewPicture):
+        return value.number, value.jpeg
+    return (None, value) if isinstance(value, bytes) else (value, b"")

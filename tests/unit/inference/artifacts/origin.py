@@ -46,6 +46,14 @@ class Origin(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Origin
 
+    def do_HEAD(self) -> None:
+        """What the Hub tells of a file before it is fetched."""
+        self.send_response(self.server.status)
+        self.send_header("ETag", self.server.etag or "")
+        self.send_header("X-Repo-Commit", self.path.split("/")[4])
+        self.send_header("Content-Length", str(len(self.server.content)))
+        self.end_headers()
+
     def do_GET(self) -> None:
         origin = self.server
         origin.n_requests += 1

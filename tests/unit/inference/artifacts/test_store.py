@@ -202,7 +202,7 @@ async def test_ahead_and_away_again(origin, weights, open_store, cache):
     store.fetch_ahead(needing(weights))
     store.fetch_ahead(needing(weights))
     await until(lambda: origin.n_sent >= 100_000)
-    with pytest.raises(Conflict, match="is being fetched"):
+    with pytest.raises(Conflict, match="are being fetched"):
         await store.remove(needing(weights))
     origin.released.set()
     while (described := (await store.describe(needing(weights)))[0])["state"] != "present":
