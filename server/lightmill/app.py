@@ -24,7 +24,9 @@ from lightmill.signaling import (
     pages,
     pipelines,
     preview,
+    recordings,
     sessions,
+    sinks,
     source,
     whep,
     whip,
@@ -59,7 +61,8 @@ def create_app(
     app[HOST] = host if host is not None else _host(config, registry)
     app.cleanup_ctx.append(_host_context)
     app.on_response_prepare.append(mark)
-    for room in (offer, whip, whep, sessions, source, preview, events, pipelines, health):
+    rooms = (offer, whip, whep, sessions, source, preview, recordings, sinks)
+    for room in (*rooms, events, pipelines, health):
         room.register(app)
     pages.register(app, static_root())
     return app

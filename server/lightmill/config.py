@@ -169,6 +169,37 @@ class ArtifactsConfig(_Section):
     min_free_bytes: int = Field(default=268_435_456, ge=0)
 
 
+class RecordingConfig(_Section):
+    """Where recordings go, how they are made and how large they may get."""
+
+    dir: str = ""
+    audio: Literal["opus", "aac"] = "opus"
+    bitrate_bps: PositiveInt = 4_000_000
+    keyframe_s: PositiveSeconds = 2.0
+    max_length_s: PositiveSeconds = 14_400.0
+    max_bytes: PositiveInt = 20_000_000_000
+    min_free_bytes: int = Field(default=1_000_000_000, ge=0)
+
+    @property
+    def directory(self) -> Path:
+        """``dir``, or the place that the XDG base directory specification names."""
+        if self.dir:
+            return Path(self.dir).expanduser()
+        base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
+        return Path(base) / "lightmill/recordings"
+
+
+class SinksConfig(_Section):
+    """Where sessions may send their output."""
+
+    schemes: list[Literal["rtmp", "rtmps", "srt", "udp", "tcp", "file"]] = Field(
+        default_factory=lambda: ["rtmp", "rtmps", "srt", "file"]
+    )
+    max_per_session: PositiveInt = 4
+    timeout_s: PositiveSeconds = 10.0
+    retry_most_s: PositiveSeconds = 30.0
+
+
 class PluginsConfig(_Section):
     """Which plug-ins are loaded."""
 
@@ -200,6 +231,8 @@ class Config(BaseSettings):
     preview: PreviewConfig = Field(default_factory=PreviewConfig)
     inference: InferenceConfig = Field(default_factory=InferenceConfig)
     artifacts: ArtifactsConfig = Field(default_factory=ArtifactsConfig)
+    recording: RecordingConfig = Field(default_factory=RecordingConfig)
+    sinks: SinksConfig = Field(default_factory=SinksConfig)
     plugins: PluginsConfig = Field(default_factory=PluginsConfig)
     log: LogConfig = Field(default_factory=LogConfig)
 

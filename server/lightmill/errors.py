@@ -10,7 +10,9 @@
     ├── NotFound                the named resource is not there
     │   ├── PipelineNotFound
     │   ├── SessionNotFound
-    │   └── PeerNotFound
+    │   ├── PeerNotFound
+    │   ├── RecordingNotFound
+    │   └── SinkNotFound
     ├── Conflict                the resource's present state forbids the request
     │   ├── SessionExists
     │   ├── PublisherPresent
@@ -105,6 +107,18 @@ class PeerNotFound(NotFound):
     """No peer has this id; it may have left already."""
 
     code = "peer_not_found"
+
+
+class RecordingNotFound(NotFound):
+    """No recording has this id."""
+
+    code = "recording_not_found"
+
+
+class SinkNotFound(NotFound):
+    """The session sends to no sink of this id."""
+
+    code = "sink_not_found"
 
 
 class Conflict(LightmillError):

@@ -9,6 +9,7 @@ import "./components/control-pad.js";
 import { sendSettings } from "./client/send-settings.js";
 import { LoadingBar } from "./components/loading-bar.js";
 import { SettingsForm } from "./components/settings-form.js";
+import { recordingPanel } from "./recording.js";
 import { soundButton } from "./sound.js";
 import { cameras, openMicrophone, openSource, SourceError } from "./sources.js";
 import { strings } from "./strings.js";
@@ -20,6 +21,7 @@ const RECONNECT_MS = [500, 1000, 2000, 5000];
 
 const element = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 const showSound = soundButton(element("sound"), element("output"));
+const showRecording = recordingPanel(element("recording"), report);
 const form = /** @type {SettingsForm} */ (element("settings"));
 const loading = /** @type {LoadingBar} */ (element("loading"));
 const chain = /** @type {ChainEditor} */ (element("chain"));
@@ -133,6 +135,7 @@ async function switchTo(wish) {
 function follow(session) {
   renderState(element("state"), session);
   showSound(session);
+  showRecording(session);
   loading.show(session.loading);
   document.body.dataset.state = session.state;
   const { pipeline, mode } = session;
@@ -289,6 +292,7 @@ function stop() {
   microphone?.stop();
   peer = events = source = microphone = null;
   showSound(null);
+  showRecording(null);
   element("output").srcObject = null;
   showPreview(null);
   showLive(false);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -38,8 +39,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = probe.getsockname()[1]
     log = (tmp_path_factory.mktemp("server") / "log").open("w+")
     command = Path(sys.executable).parent / "lightmill"
+    recordings = tmp_path_factory.mktemp("recordings")
     process = subprocess.Popen(
-        [command, "serve", "--port", str(port)], stdout=subprocess.PIPE, stderr=log, text=True
+        [command, "serve", "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        env=os.environ | {"LIGHTMILL_RECORDING__DIR": str(recordings)},
     )
     assert process.stdout is not None
     line = process.stdout.readline()

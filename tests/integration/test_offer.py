@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from time import monotonic
 
+import av
 import numpy as np
 import pytest
 from aiortc import VideoStreamTrack
@@ -188,6 +190,21 @@ async def test_a_snapshot_is_a_jpeg_of_the_output(http, peer):
     picture = await reply.read()
     assert reply.content_type == "image/jpeg"
     assert picture[:2] == b"\xff\xd8" and picture[-2:] == b"\xff\xd9"
+
+
+async def test_snapshots_of_both_sides_as_png(http, peer):
+    client = await peer(http).offer(NumberedTrack(), pipeline="gray", session="still")
+    await client.watcher_ready()
+    await client.watcher.frames(10)
+    spreads = {}
+    for of in ("input", "output"):
+        reply = await http.get(f"/sessions/still/snapshot.png?of={of}")
+        assert reply.content_type == "image/png"
+        with av.open(io.BytesIO(await reply.read()), format="png_pipe") as container:
+            spreads[of] = spread(next(container.decode(video=0)))
+    assert spreads["input"] > 60 and spreads["output"] < 12
+    wrong = await http.get("/sessions/still/snapshot.jpg?of=middle")
+    assert wrong.status == 422 and (await wrong.json())["error"]["fields"][0]["field"] == "of"
 
 
 async def test_the_resolution_may_change_in_the_stream(http, peer):

@@ -27,10 +27,29 @@ class PacketFanout:
         self._on_keyframe_needed = on_keyframe_needed
         self._queue_frames = queue_frames
         self._subscriptions: set[Subscription] = set()
+        self._listeners: set[Callable[[OutgoingFrame], None]] = set()
         self._closed = False
 
     def __len__(self) -> int:
+        return len(self._subscriptions) + len(self._listeners)
+
+    @property
+    def n_viewers(self) -> int:
+        """Those that have a queue."""
         return len(self._subscriptions)
+
+    def listen(self, take: Callable[[OutgoingFrame], None]) -> None:
+        """Call ``take`` with every frame from now on, and ask for a keyframe.
+
+        It is called where frames are published, so it must be quick and never raise.
+        """
+        if not self._closed:
+            self._listeners.add(take)
+            self._on_keyframe_needed()
+
+    def unlisten(self, take: Callable[[OutgoingFrame], None]) -> None:
+        """Call it no more. Idempotent."""
+        self._listeners.discard(take)
 
     def subscribe(self) -> Subscription:
         """Add a viewer and ask for a keyframe, which is the first packet it gets.
@@ -52,6 +71,8 @@ class PacketFanout:
         """Offer ``frame`` to every viewer; never blocks."""
         for subscription in tuple(self._subscriptions):
             subscription.offer(frame)
+        for take in tuple(self._listeners):
+            take(frame)
 
     def close(self) -> None:
         """End every subscription after the packets it still holds; closing again does nothing."""
@@ -59,6 +80,7 @@ class PacketFanout:
         for subscription in tuple(self._subscriptions):
             subscription.finish()
         self._subscriptions.clear()
+        self._listeners.clear()
 
 
 class Subscription:

@@ -33,6 +33,21 @@ class MediaFrame:
     """Where in that sound this frame stands."""
 
 
+@dataclass(frozen=True, slots=True)
+class EncodedPicture:
+    """One picture of an H.264 (Annex B) or VP8 lane, before it was packed.
+
+    ``whole`` says that it has the size of the session's picture, ``still`` that it is a card or
+    the last picture once more.
+    """
+
+    data: bytes
+    width: int
+    height: int
+    whole: bool
+    still: bool
+
+
 @dataclass(slots=True)
 class StagePicture:
     """One picture between two stages, in the representation that the earlier one returned.
@@ -72,3 +87,5 @@ class OutgoingFrame:
     keyframe: bool = True
     pace_s: float = 0.0
     marker: bool = True
+    picture: EncodedPicture | None = None
+    """What was packed, of video; for those who write files."""

@@ -1,4 +1,4 @@
-"""Still pictures: JPEG snapshots, and the card that viewers see while there is no video."""
+"""Still pictures: JPEG and PNG snapshots, and the card that viewers see while there is no video."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any, cast
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from lightmill.lettering import draw_text, text_size
+from lightmill.media.colour import colour_of
 from lightmill.media.planar import reference
 from lightmill.media.scale import MIN_DIMENSION, Scaler
 
@@ -30,6 +32,25 @@ def encode_jpeg(frame: av.VideoFrame) -> bytes:
     picture = frame.reformat(format="yuvj420p")
     picture.pts = 0
     picture.time_base = context.time_base
+    packets = cast("list[Any]", [*context.encode(picture), *context.encode(None)])
+    return b"".join(bytes(packet) for packet in packets)
+
+
+def encode_png(frame: av.VideoFrame) -> bytes:
+    """Encode one frame as PNG, with the RGB that its colour tags stand for."""
+    colour = colour_of(frame)
+    picture = VideoReformatter().reformat(
+        frame,
+        format="rgb24",
+        src_colorspace=Colorspace.ITU709 if colour.matrix == "bt709" else Colorspace.ITU601,
+        src_color_range=colour.range,
+        dst_color_range=ColorRange.JPEG,
+        threads=1,
+    )
+    context = av.CodecContext.create("png", "w")
+    context.width, context.height = picture.width, picture.height
+    context.pix_fmt = "rgb24"
+    context.time_base = fractions.Fraction(1, 30)
     packets = cast("list[Any]", [*context.encode(picture), *context.encode(None)])
     return b"".join(bytes(packet) for packet in packets)
 

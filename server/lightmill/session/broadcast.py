@@ -16,6 +16,7 @@ from lightmill.session.lane import Lane
 from lightmill.session.preview import Previews
 from lightmill.session.renditions import Renditions
 from lightmill.session.sound import SessionSound
+from lightmill.session.tap import PacketTaker, Tap
 from lightmill.session.viewer import Viewer
 
 CARD_SIZE = (640, 360)
@@ -33,6 +34,7 @@ class Broadcast:
         card: Callable[[], tuple[str, list[str]] | None],
         on_viewers: Callable[[int], None],
         previews: Previews | None = None,
+        tap_bitrate_bps: int = 4_000_000,
     ) -> None:
         self.sound = SessionSound(threads, config.audio_bitrate_bps)
         self.playout = Playout(self._show)
@@ -42,6 +44,8 @@ class Broadcast:
         self.latency = {
             name: Window() for name in ("queue", "inference", "playout", "encode", "total")
         }
+        self.taps: set[Tap] = set()
+        self._tap_bitrate_bps = tap_bitrate_bps
         self._config = config
         self._threads = threads
         self._card = card
@@ -58,11 +62,32 @@ class Broadcast:
 
     def join(self, codec: str) -> Viewer:
         """Add a viewer that takes ``codec``."""
+        return self._renditions(codec).join()
+
+    def _renditions(self, codec: str) -> Renditions:
         if codec not in self._codecs:
             self._codecs[codec] = Renditions(
-                codec, self._config, self._threads, self._origin, self._measure, self._count
+                *(codec, self._config, self._threads, self._origin, self._measure, self._count),
+                self._tap_bitrate_bps,
             )
-        return self._codecs[codec].join()
+        return self._codecs[codec]
+
+    def tap(self, taker: PacketTaker, keyframe_s: float) -> Tap:
+        """Give ``taker`` the H.264 and Opus packets until the tap is closed; it counts as a viewer."""
+        renditions = self._renditions("H264")
+
+        def untap(tap: Tap) -> None:
+            self.taps.discard(tap)
+            self.sound.unlisten(taker.sound)
+            renditions.untap(tap)
+            self._tidy(renditions)
+
+        tap = Tap(taker, keyframe_s, untap)
+        self.taps.add(tap)
+        self.sound.listen(taker.sound)
+        renditions.tap(tap)
+        self._count()
+        return tap
 
     def leave(self, viewer: Viewer) -> None:
         """Let a viewer go; a codec without viewers gives its encoders back. Idempotent."""
@@ -70,14 +95,16 @@ class Broadcast:
         if renditions is None or viewer not in renditions.viewers:
             return
         renditions.leave(viewer)
-        if not renditions.viewers:
-            del self._codecs[renditions.codec]
+        self._tidy(renditions)
+
+    def _tidy(self, renditions: Renditions) -> None:
+        if renditions.unused and self._codecs.pop(renditions.codec, None) is not None:
             renditions.close()
         self._count()
 
     def _count(self) -> None:
         everyone = (viewer for one in self._codecs.values() for viewer in one.viewers)
-        self._on_viewers(sum(viewer.begun for viewer in everyone))
+        self._on_viewers(sum(viewer.begun for viewer in everyone) + len(self.taps))
 
     def _show(self, frame: MediaFrame) -> None:
         self.last, self._shown_at = frame, monotonic()
@@ -129,6 +156,8 @@ class Broadcast:
     async def aclose(self) -> None:
         """End playout, encoders and subscriptions. Idempotent."""
         self.playout.close()
+        for tap in tuple(self.taps):
+            tap.close()
         self._keeper.cancel()
         await asyncio.gather(self._keeper, return_exceptions=True)
         codecs, self._codecs = list(self._codecs.values()), {}

@@ -9,12 +9,15 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from lightmill.config import RtcConfig
 from lightmill.errors import PipelineNotFound
 from lightmill.session.events import EventStream
 from lightmill.session.wish import MAIN, ChainWish
+
+SnapshotOf = Literal["input", "output"]
+ImageFormat = Literal["jpg", "png"]
 
 
 class PeerRole(StrEnum):
@@ -166,8 +169,32 @@ class SessionHost(Protocol):
         """Apply a stage's live settings; returns the reply with what is in force."""
         ...
 
-    async def snapshot(self, name: str) -> bytes:
-        """The newest processed picture as JPEG."""
+    async def snapshot(
+        self, name: str, of: SnapshotOf = "output", image: ImageFormat = "jpg"
+    ) -> bytes:
+        """The newest picture that came in or was made, as JPEG or PNG."""
+        ...
+
+    async def start_recording(self, name: str) -> dict[str, Any]:
+        """Begin to record. Raises `Conflict`, `LimitReached` or `Unavailable`."""
+        ...
+
+    async def stop_recording(self, name: str) -> dict[str, Any]:
+        """End the recording; its file is complete then. Raises `NotFound` when none runs."""
+        ...
+
+    async def sinks(self, name: str) -> list[dict[str, Any]]:
+        """Where the session's output is sent on to."""
+        ...
+
+    async def add_sink(
+        self, name: str, url: str, audio: Literal["opus", "aac"] | None = None
+    ) -> dict[str, Any]:
+        """Send it on to ``url``. Raises `InvalidInput` or `LimitReached`."""
+        ...
+
+    async def remove_sink(self, name: str, sink: str) -> None:
+        """End one. Raises `SinkNotFound`."""
         ...
 
     async def preview(self, name: str, request: PreviewRequest, after: int) -> PreviewPicture:

@@ -16,7 +16,7 @@ from lightmill.media.congestion.budget import FrameBudget
 from lightmill.media.congestion.ladder import Ladder, Rung, half_of
 from lightmill.media.encode import VideoEncoder
 from lightmill.media.fanout import KeyframeGate, PacketFanout
-from lightmill.media.frames import MediaFrame, OutgoingFrame
+from lightmill.media.frames import EncodedPicture, MediaFrame, OutgoingFrame
 from lightmill.media.payload import Packetiser
 from lightmill.media.scale import Scaler
 from lightmill.media.threads import CodecThreads
@@ -40,7 +40,8 @@ class Lane:
 
     While a frame is being encoded one more may wait; a newer one replaces it. `steer` sets the
     rate; the picture's size and the share of frames that are encoded follow from it. ``half``
-    lanes start from half the width and height. ``origin`` is the second of the monotonic clock
+    lanes start from half the width and height, ``whole`` ones encode every frame at the size of
+    ``canvas``, whatever the rate. ``origin`` is the second of the monotonic clock
     that RTP time 0 stands for. All methods belong to the loop's thread.
     """
 
@@ -53,6 +54,7 @@ class Lane:
         on_encoded: Callable[[MediaFrame], None] | None,
         *,
         half: bool = False,
+        whole: bool = False,
     ) -> None:
         self.codec = codec
         self.gate = KeyframeGate(config.keyframe_interval_min_s)
@@ -63,6 +65,10 @@ class Lane:
         """Second of the monotonic clock at which the newest keyframe left."""
         self.size: tuple[int, int] | None = None
         """Width and height that are encoded."""
+        self.canvas: tuple[int, int] | None = None
+        """The size that taps want; ``None``: that of each picture."""
+        self.shrunk = False
+        """Whether the newest picture has another size, or frames were left out for its rate."""
         self._config = config
         self._encoder = VideoEncoder(
             codec,
@@ -78,6 +84,7 @@ class Lane:
         self._target_bps = config.start_bitrate_bps
         self._pace_bps = float(config.start_bitrate_bps)
         self._half = half
+        self._whole = whole
         self._threads = threads
         self._loop = asyncio.get_running_loop()
         self._origin = origin
@@ -105,7 +112,7 @@ class Lane:
             "width": width,
             "height": height,
             "bitrate_bps": self.bitrate_bps,
-            "viewers": len(self.fanout),
+            "viewers": self.fanout.n_viewers,
         }
 
     def steer(self, target_bps: int, pace_bps: float, *, draining: bool) -> None:
@@ -143,23 +150,31 @@ class Lane:
         at = now if frame.released is None else frame.released
         pts = max(self._last_pts + 1, round((at - self._origin) * RTP_CLOCK))
         self._last_pts = pts
-        self._threads.submit(partial(self._work, frame, rung, self.gate.take(now), pts))
+        whole = (rung.width, rung.height) == self._wanted(frame.frame)
+        self._threads.submit(partial(self._work, frame, rung, whole, self.gate.take(now), pts))
 
     def _rung(self, picture: av.VideoFrame, now: float) -> Rung:
         width, height = picture.width, picture.height
         if self._half:
             width, height = half_of(width, height)
-        load = self._encode_s / self._interval_s
-        rung = self._ladder.update(self._target_bps, width, height, 1 / self._interval_s, now, load)
+        if self._whole:
+            rung = Rung(*self._wanted(picture))
+        else:
+            load, fps = self._encode_s / self._interval_s, 1 / self._interval_s
+            rung = self._ladder.update(self._target_bps, width, height, fps, now, load)
         self.size = (rung.width, rung.height)
+        self.shrunk = rung != Rung(*self._wanted(picture))
         return rung
 
-    def _work(self, frame: MediaFrame, rung: Rung, keyframe: bool, pts: int) -> None:
+    def _wanted(self, picture: av.VideoFrame) -> tuple[int, int]:
+        return self.canvas or (picture.width & ~1, picture.height & ~1)
+
+    def _work(self, frame: MediaFrame, rung: Rung, whole: bool, keyframe: bool, pts: int) -> None:
         """In a codec thread: scale, encode and packetise, then back to the loop."""
         started = monotonic()
         result: list[OutgoingFrame] | Exception
         try:
-            result = self._encode(frame.frame, rung, keyframe, pts)
+            result = self._encode(frame, rung, whole, keyframe, pts)
         except Exception as error:  # a codec's failure stays this lane's
             result = error
         if not self._loop.is_closed():
@@ -167,10 +182,13 @@ class Lane:
             self._loop.call_soon_threadsafe(self._done, frame, result, spent_s)
 
     def _encode(
-        self, picture: av.VideoFrame, rung: Rung, keyframe: bool, pts: int
+        self, frame: MediaFrame, rung: Rung, whole: bool, keyframe: bool, pts: int
     ) -> list[OutgoingFrame]:
-        if rung.width < picture.width & ~1:
-            picture = self._scaler.scale(picture, rung.width, rung.height)
+        picture = frame.frame
+        size = (rung.width, rung.height)
+        still = frame.released is None
+        if size != (picture.width & ~1, picture.height & ~1):
+            picture = self._scaler.scale(picture, *size)
         pace_s = min(MAX_PACE_S, PACE_SHARE * self._interval_s)
         return [
             OutgoingFrame(
@@ -179,6 +197,7 @@ class Lane:
                 self._origin + packet.pts_90k / RTP_CLOCK,
                 packet.keyframe,
                 pace_s,
+                picture=EncodedPicture(packet.data, *size, whole, still),
             )
             for packet in self._encoder.encode(picture, keyframe=keyframe, pts_90k=pts)
         ]

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Collection
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from weakref import WeakValueDictionary
 
 import lightmill
@@ -30,6 +30,7 @@ from lightmill.pipelines.registry import PipelineRegistry
 from lightmill.session.events import EventHub, EventStream
 from lightmill.session.host import (
     Catalogue,
+    ImageFormat,
     PeerAnswer,
     PeerRecord,
     PeerRequest,
@@ -37,6 +38,7 @@ from lightmill.session.host import (
     PreviewPicture,
     PreviewRequest,
     SessionRequest,
+    SnapshotOf,
     SourceRequest,
     generated_name,
     ice_servers_json,
@@ -205,8 +207,27 @@ class LocalSessionHost:
     ) -> dict[str, Any]:
         return await self._get(name).update_settings(settings, stage)
 
-    async def snapshot(self, name: str) -> bytes:
-        return await self._get(name).snapshot()
+    async def snapshot(
+        self, name: str, of: SnapshotOf = "output", image: ImageFormat = "jpg"
+    ) -> bytes:
+        return await self._get(name).snapshot(of, image)
+
+    async def start_recording(self, name: str) -> dict[str, Any]:
+        return await self._get(name).recordings.start()
+
+    async def stop_recording(self, name: str) -> dict[str, Any]:
+        return await self._get(name).recordings.stop()
+
+    async def sinks(self, name: str) -> list[dict[str, Any]]:
+        return self._get(name).sinks.describe()
+
+    async def add_sink(
+        self, name: str, url: str, audio: Literal["opus", "aac"] | None = None
+    ) -> dict[str, Any]:
+        return await self._get(name).sinks.add(url, audio)
+
+    async def remove_sink(self, name: str, sink: str) -> None:
+        await self._get(name).sinks.remove(sink)
 
     async def preview(self, name: str, request: PreviewRequest, after: int) -> PreviewPicture:
         return await self._get(name).previews.next(request, after)

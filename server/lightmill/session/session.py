@@ -12,15 +12,17 @@ from lightmill.errors import LimitReached, NotFound, PeerNotFound, PublisherPres
 from lightmill.media.frames import MediaFrame
 from lightmill.media.rtp import RtpPacket
 from lightmill.media.source import SourceSpec
-from lightmill.media.stills import encode_jpeg
+from lightmill.media.stills import encode_jpeg, encode_png
 from lightmill.metrics import Rate
 from lightmill.session.broadcast import Broadcast
 from lightmill.session.data_push import DataPush
-from lightmill.session.host import PeerAnswer, PeerRequest, PeerRole
+from lightmill.session.host import ImageFormat, PeerAnswer, PeerRequest, PeerRole, SnapshotOf
 from lightmill.session.peer import Peer
 from lightmill.session.preview import Previews
 from lightmill.session.production import Production
+from lightmill.session.recording import RecordingDesk
 from lightmill.session.services import Services
+from lightmill.session.sinks import Sinks
 from lightmill.session.source import Publisher, SourcePublisher
 from lightmill.session.wish import MAIN, ChainWish
 
@@ -62,19 +64,22 @@ class Session:
         self._n_frames = 0
         self._frame_at: float | None = None
         self._frame_size: tuple[int, int] | None = None
+        self._newest_input: MediaFrame | None = None
         self._n_watching = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._end_timer: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
         self.previews = Previews(services.codecs, self._previews_changed)
         self.broadcast = Broadcast(
-            self._config.media,
-            services.codecs,
-            self._card,
-            self._viewers_changed,
+            *(self._config.media, services.codecs, self._card, self._viewers_changed),
             self.previews,
+            self._config.recording.bitrate_bps,
         )
         self._data = DataPush(name, self._config.media.max_data_bytes)
+        self.recordings = RecordingDesk(
+            name, self.broadcast, self._config.recording, self._outlets_changed
+        )
+        self.sinks = Sinks(name, self.broadcast, self._config, self._outlets_changed)
         self.production = Production(
             name, services, self.broadcast.playout, self._announce, self._hand_out
         )
@@ -200,6 +205,7 @@ class Session:
         self._n_frames += 1
         self._frame_at = now
         self._frame_size = (frame.frame.width, frame.frame.height)
+        self._newest_input = frame
         self._input.tick(now)
         if frame.rtp_timestamp is not None:
             self.broadcast.sound.frame_arrived(frame.rtp_timestamp, now)
@@ -250,7 +256,7 @@ class Session:
     def _let_go(self) -> None:
         """Start the countdown to the end: grace for a lost publisher, idle time when pinned."""
         limits = self._config.session
-        if self._is_fed:
+        if self._is_fed or (self.pinned and self._has_outlets):
             return
         if self.pinned and (self._peers or not limits.idle_s):
             return
@@ -274,12 +280,12 @@ class Session:
     def control(self, keys: list[str], dx: float, dy: float) -> None:
         self.production.control(keys, dx, dy)
 
-    async def snapshot(self) -> bytes:
-        """The newest processed picture as JPEG. Raises `NotFound` before the first."""
-        last = self.broadcast.last
+    async def snapshot(self, of: SnapshotOf, image: ImageFormat) -> bytes:
+        """The newest picture that came in or was made. Raises `NotFound` before the first."""
+        last = self._newest_input if of == "input" else self.broadcast.last
         if last is None:
-            raise NotFound(f"{self.name} has no picture yet; try again when it is live")
-        return await asyncio.to_thread(encode_jpeg, last.frame)
+            raise NotFound(f"{self.name} has no {of} picture yet; try again when it is live")
+        return await asyncio.to_thread(encode_png if image == "png" else encode_jpeg, last.frame)
 
     @property
     def state(self) -> str:
@@ -289,7 +295,7 @@ class Session:
         if production.mode is None:
             return "loading"
         if production.mode == "text":
-            watched = self.n_viewers or self.previews.wants("output")
+            watched = self.n_viewers or self.broadcast.taps or self.previews.wants("output")
             return "live" if watched else "paused"
         if self._publisher is None:
             return "grace" if self._was_published else "waiting"
@@ -308,10 +314,6 @@ class Session:
         if card and self.state == "waiting" and self.source is not None:
             card = self.source.card
         return (card[0], [self.name, card[1]]) if card else None
-
-    def _warnings(self) -> list[str]:
-        failing = [f"source: {self.source.why}"] if self.source and self.source.why else []
-        return [*self.production.warnings, *failing]
 
     def describe(self) -> dict[str, Any]:
         """The SESSION of ``docs/protocol.md``."""
@@ -346,8 +348,18 @@ class Session:
             },
             "audio": broadcast.sound.describe(now),
             "data": self._data.describe(),
+            "recording": self.recordings.describe(),
+            "sinks": self.sinks.describe(),
             "latency_ms": {name: window.summary() for name, window in broadcast.latency.items()},
         }
+
+    def _warnings(self) -> list[str]:
+        found = self.production.warnings
+        if self.recordings.warning:
+            found.append(self.recordings.warning)
+        if self.source and self.source.why:
+            found.append(f"source: {self.source.why}")
+        return found
 
     def channel_opened(self, peer: Peer) -> None:
         peer.push({"type": "state", "session": self.describe()})
@@ -381,6 +393,19 @@ class Session:
     def _previews_changed(self) -> None:
         self.production.set_demand(self._n_watching > 0 or self.previews.wants("output"))
 
+    @property
+    def _has_outlets(self) -> bool:
+        return self.recordings.active or len(self.sinks) > 0
+
+    def _outlets_changed(self) -> None:
+        """A recording or a sink keeps a session that was made ahead as a peer does."""
+        if self._closing is None and self.pinned and not self._peers:
+            if self._has_outlets:
+                self._keep()
+            else:
+                self._let_go()
+        self._announce()
+
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
@@ -408,6 +433,7 @@ class Session:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(self.recordings.aclose(), self.sinks.aclose())
         await self.production.aclose()
         await self.broadcast.aclose()
         logger.info("%s: ended: %s", self.name, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -96,6 +97,7 @@ class SessionSound:
         self._ssrc: int | None = None
         self._heard_at: float | None = None
         self._subscriptions: set[SoundSubscription] = set()
+        self._listeners: set[Callable[[OutgoingFrame], None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def subscribe(self) -> SoundSubscription:
@@ -106,6 +108,14 @@ class SessionSound:
     def unsubscribe(self, subscription: SoundSubscription) -> None:
         subscription.close()
         self._subscriptions.discard(subscription)
+
+    def listen(self, take: Callable[[OutgoingFrame], None]) -> None:
+        """Call ``take`` with every packet; it must be quick and never raise."""
+        self._listeners.add(take)
+
+    def unlisten(self, take: Callable[[OutgoingFrame], None]) -> None:
+        """Call it no more. Idempotent."""
+        self._listeners.discard(take)
 
     def publisher_changed(self) -> None:
         """Another publisher, or none: its clocks and its sound begin anew."""
@@ -139,7 +149,7 @@ class SessionSound:
 
     def frame_released(self, frame: MediaFrame, now: float) -> None:
         """Play the sound that belongs to a frame on its way to the encoder."""
-        if frame.sound is not None and self._subscriptions:
+        if frame.sound is not None and (self._subscriptions or self._listeners):
             self._voice.play(frame.sound, frame.sound_at_s, now)
 
     def frame_encoded(self, frame: MediaFrame, now: float) -> None:
@@ -166,6 +176,8 @@ class SessionSound:
             frame = OutgoingFrame([packet.payload], packet.timestamp, at, marker=packet.marker)
             for subscription in self._subscriptions:
                 subscription.offer(frame)
+            for take in self._listeners:
+                take(frame)
         due = self._active.next_due(now)
         if due is not None:
             delay = max(0.0, due - now)

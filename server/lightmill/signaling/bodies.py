@@ -23,10 +23,13 @@ class SessionChoice(ChainWish):
     codec: Codec | None = None
 
 
-class Source(BaseModel):
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Source(_Body):
     """What ``PUT /sessions/{name}/source`` takes."""
 
-    model_config = ConfigDict(extra="forbid")
     url: str = Field(min_length=1, max_length=2048)
     loop: bool = False
 
@@ -44,6 +47,13 @@ class Offer(SessionChoice):
     sdp: str = Field(min_length=1)
     type: Literal["offer"]
     session: SessionName | None = None
+
+
+class NewSink(_Body):
+    """What ``POST /sessions/{name}/sinks`` takes."""
+
+    url: str = Field(min_length=1)
+    audio: Literal["opus", "aac"] | None = None
 
 
 def path_name(request: web.Request) -> str:

@@ -60,9 +60,15 @@ async def delete_session(request: web.Request) -> web.Response:
 
 
 async def get_snapshot(request: web.Request) -> web.Response:
-    picture = await request.app[HOST].snapshot(path_name(request))
+    of = request.query.get("of", "output")
+    if of not in ("input", "output"):
+        message = f"of={of[:20]!r} is no side of a session; use input or output"
+        raise InvalidInput(message, (FieldError("of", message),))
+    image = "png" if request.path.endswith(".png") else "jpg"
+    picture = await request.app[HOST].snapshot(path_name(request), of, image)
+    content_type = "image/png" if image == "png" else "image/jpeg"
     return web.Response(
-        body=picture, content_type="image/jpeg", headers={"Cache-Control": "no-store"}
+        body=picture, content_type=content_type, headers={"Cache-Control": "no-store"}
     )
 
 
@@ -75,3 +81,4 @@ def register(app: web.Application) -> None:
     app.router.add_patch("/sessions/{session}/settings", patch_settings)
     app.router.add_patch("/sessions/{session}/stages/{stage}/settings", patch_stage_settings)
     app.router.add_get("/sessions/{session}/snapshot.jpg", get_snapshot)
+    app.router.add_get("/sessions/{session}/snapshot.png", get_snapshot)

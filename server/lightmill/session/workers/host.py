@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import lightmill
 from lightmill.config import Config
@@ -16,12 +16,14 @@ from lightmill.errors import LimitReached, SessionNotFound, Unavailable, WorkerD
 from lightmill.session.events import DEATH_REASON, WORKER_DIED, EventHub, EventStream
 from lightmill.session.host import (
     Catalogue,
+    ImageFormat,
     PeerAnswer,
     PeerRecord,
     PeerRequest,
     PreviewPicture,
     PreviewRequest,
     SessionRequest,
+    SnapshotOf,
     SourceRequest,
     generated_name,
     ice_servers_json,
@@ -174,8 +176,28 @@ class WorkerSessionHost:
         frame = await self._ask(name, "update_settings", timeout_s, settings=settings, stage=stage)
         return frame.message["ok"]
 
-    async def snapshot(self, name: str) -> bytes:
-        return (await self._ask(name, "snapshot", QUICK_S)).blob
+    async def snapshot(
+        self, name: str, of: SnapshotOf = "output", image: ImageFormat = "jpg"
+    ) -> bytes:
+        return (await self._ask(name, "snapshot", QUICK_S, of=of, image=image)).blob
+
+    async def start_recording(self, name: str) -> dict[str, Any]:
+        return (await self._ask(name, "start_recording", QUICK_S)).message["ok"]
+
+    async def stop_recording(self, name: str) -> dict[str, Any]:
+        return (await self._ask(name, "stop_recording", QUICK_S)).message["ok"]
+
+    async def sinks(self, name: str) -> list[dict[str, Any]]:
+        return (await self._ask(name, "sinks", QUICK_S)).message["ok"]
+
+    async def add_sink(
+        self, name: str, url: str, audio: Literal["opus", "aac"] | None = None
+    ) -> dict[str, Any]:
+        frame = await self._ask(name, "add_sink", QUICK_S, url=url, audio=audio)
+        return frame.message["ok"]
+
+    async def remove_sink(self, name: str, sink: str) -> None:
+        await self._ask(name, "remove_sink", QUICK_S, sink=sink)
 
     async def preview(self, name: str, request: PreviewRequest, after: int) -> PreviewPicture:
         wish = asdict(request)
