@@ -56,6 +56,7 @@ class SessionConfig(_Section):
     """Life and limits of sessions."""
 
     default_pipeline: str = "passthrough"
+    default_preset: str = ""
     max_sessions: PositiveInt = 64
     max_viewers: PositiveInt = 64
     max_stages: PositiveInt = 8
@@ -150,6 +151,14 @@ class PluginsConfig(_Section):
     blocked: list[str] = Field(default_factory=list)
 
 
+class PresetsConfig(_Section):
+    """Where saved presets lie, and how many may."""
+
+    dir: str = ""
+    max_presets: PositiveInt = 256
+    max_preset_bytes: PositiveInt = 262_144
+
+
 class LogConfig(_Section):
     """What the log shows."""
 
@@ -173,6 +182,7 @@ class Config(BaseSettings):
     inference: InferenceConfig = Field(default_factory=InferenceConfig)
     artifacts: ArtifactsConfig = Field(default_factory=ArtifactsConfig)
     plugins: PluginsConfig = Field(default_factory=PluginsConfig)
+    presets: PresetsConfig = Field(default_factory=PresetsConfig)
     log: LogConfig = Field(default_factory=LogConfig)
 
     @classmethod
