@@ -17,7 +17,17 @@ from lightmill.config import Config
 from lightmill.errors import ConfigError
 from lightmill.session.host import SessionHost
 from lightmill.session.workers.host import WorkerSessionHost
-from lightmill.signaling import events, health, offer, pages, pipelines, sessions, whep, whip
+from lightmill.signaling import (
+    events,
+    health,
+    offer,
+    pages,
+    pipelines,
+    presets,
+    sessions,
+    whep,
+    whip,
+)
 from lightmill.signaling.auth import authorised
 from lightmill.signaling.keys import CONFIG, HOST
 from lightmill.signaling.middleware import cors, errors_as_json, is_loopback, mark
@@ -48,7 +58,7 @@ def create_app(
     app[HOST] = host if host is not None else _host(config, registry)
     app.cleanup_ctx.append(_host_context)
     app.on_response_prepare.append(mark)
-    for room in (offer, whip, whep, sessions, events, pipelines, health):
+    for room in (offer, whip, whep, sessions, events, pipelines, presets, health):
         room.register(app)
     pages.register(app, static_root())
     return app

@@ -6,7 +6,7 @@ import json
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from aiohttp import web
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from lightmill.errors import FieldError, InvalidInput
 from lightmill.session.wish import ChainWish, checked_name
@@ -27,6 +27,7 @@ class NewSession(SessionChoice):
     """What ``POST /sessions`` takes."""
 
     name: SessionName | None = None
+    preset: str | None = None
 
 
 class Offer(SessionChoice):
@@ -35,6 +36,27 @@ class Offer(SessionChoice):
     sdp: str = Field(min_length=1)
     type: Literal["offer"]
     session: SessionName | None = None
+    preset: str | None = None
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewPreset(_Body):
+    """What ``POST /presets`` takes."""
+
+    name: str
+    session: SessionName
+    description: str = Field("", max_length=1000)
+    replace: bool = False
+
+
+class PresetChoice(_Body):
+    """What ``POST /sessions/{name}/preset`` takes: one of the two."""
+
+    name: str | None = None
+    preset: dict[str, Any] | None = None
 
 
 def path_name(request: web.Request) -> str:
