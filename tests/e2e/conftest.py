@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -39,7 +40,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = (tmp_path_factory.mktemp("server") / "log").open("w+")
     command = Path(sys.executable).parent / "lightmill"
     process = subprocess.Popen(
-        [command, "serve", "--port", str(port)], stdout=subprocess.PIPE, stderr=log, text=True
+        [command, "serve", "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        env={**os.environ, "XDG_DATA_HOME": str(tmp_path_factory.mktemp("data"))},
     )
     assert process.stdout is not None
     line = process.stdout.readline()
