@@ -47,6 +47,14 @@ class _Shelf:
             load_plugins(self.registry, config.plugins.blocked)
         self.catalogue = [entry.describe() for entry in self.registry.entries()]
         self.library: PresetLibrary = PresetLibrary(config.presets)
+        self.max_stages = config.session.max_stages
+
+    def say_left_out(self, document: dict[str, Any]) -> None:
+        """Name on the error stream what of it cannot be loaded here."""
+        from lightmill.session.fitting import fit  # noqa: PLC0415
+
+        for entry in fit(document, self.registry, self.max_stages).left_out:
+            typer.echo(f"left out: {entry.field}: {entry.reason}", err=True)
 
 
 @app.callback(invoke_without_command=True)
@@ -88,7 +96,7 @@ def show(name: NameArgument, config: ConfigOption = None) -> None:
     except LightmillError as error:
         _give_up(error)
     typer.echo(json.dumps(document, indent=2))
-    _say_left_out(document, shelf.registry)
+    shelf.say_left_out(document)
 
 
 @app.command("import")
@@ -107,7 +115,7 @@ def import_file(
     except LightmillError as error:
         _give_up(error)
     typer.echo(f"saved as {wanted}")
-    _say_left_out(document, shelf.registry)
+    shelf.say_left_out(document)
 
 
 @app.command("rm")
@@ -119,10 +127,3 @@ def remove(name: NameArgument, config: ConfigOption = None) -> None:
         PresetLibrary(load_config(config).presets).store.remove(name)
     except LightmillError as error:
         _give_up(error)
-
-
-def _say_left_out(document: dict[str, Any], registry: PipelineRegistry) -> None:
-    from lightmill.session.fitting import fit  # noqa: PLC0415
-
-    for entry in fit(document, registry).left_out:
-        typer.echo(f"left out: {entry.field}: {entry.reason}", err=True)
