@@ -7,7 +7,7 @@ values that it refuses are left out one by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -21,8 +21,8 @@ from lightmill.presets.document import (
     STAGE_LISTS,
     Preset,
 )
-from lightmill.session.plan import USAGES
-from lightmill.session.wish import checked_stage_id
+from lightmill.session.plan import USAGES, new_stage_id
+from lightmill.session.wish import MAIN, NAME, checked_stage_id
 
 MAX_LEFT_OUT = 100
 """Entries of a reply; one more says how many there are beyond."""
@@ -59,7 +59,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """``chain`` is a CHAIN of the protocol, with every setting that will be in force.
+    """``chain`` is a CHAIN of the protocol, with every setting that will be in force and all ids.
 
     It names no ``pipeline`` when the preset's cannot run here.
     """
@@ -95,6 +95,14 @@ class _Room:
         self.ids.add(checked_stage_id(identity))
         return identity
 
+    def name_stages(self, stages: Iterable[dict[str, Any]]) -> None:
+        """Give an id to each that has none."""
+        for stage in stages:
+            if "id" not in stage:
+                wanted = stage["pipeline"] if NAME.fullmatch(stage["pipeline"]) else "stage"
+                stage["id"] = new_stage_id(wanted, self.ids | {MAIN})
+                self.ids.add(stage["id"])
+
 
 Report = Callable[[str, str], None]
 
@@ -115,6 +123,7 @@ def fit(document: Mapping[str, Any], pipelines: Pipelines, max_stages: int) -> F
     room = _Room(max_stages)
     for place in STAGE_LISTS:
         chain[place] = _fit_stages(given.get(place, []), place, pipelines, room, report)
+    room.name_stages(stage for place in STAGE_LISTS for stage in chain[place])
     return Fitted(chain, tuple(left_out))
 
 

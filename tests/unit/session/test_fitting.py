@@ -166,7 +166,18 @@ def test_a_stages_id_is_its_own():
     stages = [{"id": name, "pipeline": "gray"} for name in ("a", "a", 3, "main")]
     result = fitted(pipeline="gray", preprocessors=stages)
     assert fields(result) == [f"chain.preprocessors.{index}.id" for index in (1, 2, 3)]
-    assert ["id" in stage for stage in result.chain["preprocessors"]] == [True, False, False, False]
+    ids = [stage["id"] for stage in result.chain["preprocessors"]]
+    assert ids == ["a", "gray", "gray-2", "gray-3"]
+
+
+def test_a_made_up_id_leaves_the_given_ones():
+    result = fitted(
+        pipeline="gray",
+        preprocessors=[{"pipeline": "gray"}],
+        postprocessors=[{"id": "gray", "pipeline": "gray"}],
+    )
+    assert result.left_out == ()
+    assert result.chain["preprocessors"][0]["id"] == "gray-2"
 
 
 def test_stages_beyond_the_limit_are_left_out():
