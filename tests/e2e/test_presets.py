@@ -40,7 +40,7 @@ async def test_save_change_load_and_the_picture_is_back(page: Page, tmp_path: Pa
     assert "chain.settings.sparkle" in await page.locator(f"{BAR} li").inner_text()
     await page.get_by_role("button", name="Load").click()
     await until(page, f"({MEAN})().spread < 6")
-    slider = page.locator("[data-field=saturation] input[type=range]")
+    slider = page.locator("#settings [data-field=saturation] input[type=range]")
     assert await slider.input_value() == "0"
     await page.get_by_label("Preset", exact=True).select_option("my colours")
     await page.get_by_role("button", name="Load").click()
@@ -52,10 +52,22 @@ async def test_save_change_load_and_the_picture_is_back(page: Page, tmp_path: Pa
     assert (exported["name"], exported["chain"]["settings"]["saturation"]) == ("my colours", 1)
 
 
-async def test_before_the_start_a_preset_fills_the_form(page: Page):
+async def test_before_the_start_a_preset_fills_the_form(page: Page, tmp_path: Path):
     await until(page, f"document.querySelectorAll('{BAR} option').length > 1")
     await page.get_by_label("Preset", exact=True).select_option("edges:pencil")
     await page.get_by_role("button", name="Load").click()
     await until(page, "document.querySelector('#pipeline').value === 'edges'")
-    assert await page.locator("[data-field=style] select").input_value() == "ink"
+    assert await page.locator("#settings [data-field=style] select").input_value() == "ink"
     assert await page.get_by_role("button", name="Save", exact=True).is_disabled()
+    stages = [{"pipeline": "gray", "settings": {"amount": 0.25}}]
+    document = {**OTHERS, "name": "with a stage"}
+    document["chain"] = {"pipeline": "edges", "preprocessors": stages}
+    file = tmp_path / "stages.json"
+    file.write_text(json.dumps(document))
+    await page.get_by_label("Import a file").set_input_files(file)
+    await until(page, f"document.querySelector('{BAR}').chosen === 'with a stage'")
+    await page.get_by_role("button", name="Load").click()
+    await until(page, "document.querySelectorAll('chain-editor li').length === 1")
+    amount = page.locator("chain-editor [data-field=amount] input[type=range]")
+    assert await amount.input_value() == "0.25"
+    assert await page.locator("#settings [data-field=style] select").input_value() == "white"
