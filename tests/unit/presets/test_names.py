@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath, PureWindowsPath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightmill.errors import InvalidInput
@@ -40,6 +40,7 @@ def test_one_name_has_one_spelling():
     assert checked_preset_name("Cafe\u0301") == checked_preset_name("Café")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_an_accepted_name_is_one_path_component(name):
     try:

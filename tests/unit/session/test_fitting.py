@@ -4,7 +4,7 @@ import json
 from typing import Any, ClassVar, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
@@ -156,8 +156,8 @@ def test_a_setting_without_a_default_is_needed():
         "a mill",
         ["chain.settings.amount"],
     )
-    for settings in ({}, {"prompt": ""}):
-        result = fitted(pipeline="needy", settings=settings)
+    for values in ({}, {"prompt": ""}):
+        result = fitted(pipeline="needy", settings=values)
         assert "pipeline" not in result.chain
         assert "prompt" in reason(result, "chain.pipeline")
 
@@ -193,6 +193,7 @@ def test_a_flood_is_counted_and_not_listed():
     assert len(shown) == MAX_LEFT_OUT + 1 and shown[-1]["reason"] == "and 400 things more"
 
 
+BUSY = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 SCALARS = st.none() | st.booleans() | st.integers(-200, 200) | st.floats() | st.text(max_size=8)
 ANYTHING = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner)
@@ -226,6 +227,7 @@ CHAINS = st.fixed_dictionaries(
 )
 
 
+@BUSY
 @given(CHAINS)
 def test_whatever_is_read_what_fits_runs(chain):
     result = fitted(**chain)
@@ -240,6 +242,7 @@ def test_whatever_is_read_what_fits_runs(chain):
     json.dumps(result.to_json(), allow_nan=False)
 
 
+@BUSY
 @given(CHAINS)
 def test_what_fits_fits_again_and_whole(chain):
     first = fitted(**chain)
@@ -248,6 +251,7 @@ def test_what_fits_fits_again_and_whole(chain):
         assert again.left_out == () and again.chain == first.chain
 
 
+@BUSY
 @given(CHAINS)
 def test_nothing_is_lost_in_silence(chain):
     """Each given setting is in force as it was given, or named."""
@@ -265,7 +269,7 @@ def test_nothing_is_lost_in_silence(chain):
 
 @pytest.mark.parametrize("entry", REGISTRY.entries(), ids=lambda entry: entry.config.pipeline_id)
 def test_the_presets_of_pipelines_fit(entry):
-    for settings in entry.config.presets_json().values():
-        result = fitted(pipeline=entry.config.pipeline_id, settings=settings)
+    for values in entry.config.presets_json().values():
+        result = fitted(pipeline=entry.config.pipeline_id, settings=values)
         assert result.left_out == ()
-        assert settings.items() <= result.chain["settings"].items()
+        assert values.items() <= result.chain["settings"].items()
