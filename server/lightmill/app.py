@@ -23,6 +23,7 @@ from lightmill.signaling import (
     offer,
     pages,
     pipelines,
+    presets,
     preview,
     recordings,
     sessions,
@@ -61,7 +62,7 @@ def create_app(
     app[HOST] = host if host is not None else _host(config, registry)
     app.cleanup_ctx.append(_host_context)
     app.on_response_prepare.append(mark)
-    rooms = (offer, whip, whep, sessions, source, preview, recordings, sinks)
+    rooms = (offer, whip, whep, sessions, source, preview, recordings, sinks, presets)
     for room in (*rooms, events, pipelines, health):
         room.register(app)
     pages.register(app, static_root())

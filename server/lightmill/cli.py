@@ -1,4 +1,4 @@
-"""The command line: ``lightmill serve | pipelines | models | doctor | bench``."""
+"""The command line: ``lightmill serve | pipelines | models | presets | doctor | bench``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lightmill import __version__
+from lightmill import __version__, preset_commands
 from lightmill.config import Config, load_config
 from lightmill.errors import BenchError, ConfigError, LightmillError
 from lightmill.logs import configure_logging
@@ -21,6 +21,7 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Real-time video, live AI.")
+app.add_typer(preset_commands.app, name="presets")
 console = Console()
 
 ConfigOption = Annotated[
@@ -63,6 +64,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help="TCP port; 0 takes a free one.")] = None,
     config: ConfigOption = None,
     pipeline: Annotated[str | None, typer.Option(help="Pipeline of new sessions.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Preset that new sessions start with: its name or file.")
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     token: Annotated[str | None, typer.Option(help="Bearer token that clients must send.")] = None,
     workers: Annotated[
@@ -76,7 +80,7 @@ def serve(
     """Run the server until Ctrl-C."""
     flags = {
         "server": {"host": host, "port": port, "token": token, "workers": workers},
-        "session": {"default_pipeline": pipeline},
+        "session": {"default_pipeline": pipeline, "default_preset": preset},
         "log": {"level": log_level},
         "sources": {"url": source, "session": session},
     }

@@ -56,6 +56,7 @@ class SessionConfig(_Section):
     """Life and limits of sessions."""
 
     default_pipeline: str = "passthrough"
+    default_preset: str = ""
     max_sessions: PositiveInt = 64
     max_viewers: PositiveInt = 64
     max_stages: PositiveInt = 8
@@ -156,6 +157,7 @@ class InferenceConfig(_Section):
 
     device: str = "auto"
     cpu_threads: int = Field(default=0, ge=0)
+    torch_threads: PositiveInt = 1
     max_failures: PositiveInt = 10
 
 
@@ -207,6 +209,14 @@ class PluginsConfig(_Section):
     blocked: list[str] = Field(default_factory=list)
 
 
+class PresetsConfig(_Section):
+    """Where saved presets lie, and how many may."""
+
+    dir: str = ""
+    max_presets: PositiveInt = 256
+    max_preset_bytes: PositiveInt = 262_144
+
+
 class LogConfig(_Section):
     """What the log shows."""
 
@@ -234,6 +244,7 @@ class Config(BaseSettings):
     recording: RecordingConfig = Field(default_factory=RecordingConfig)
     sinks: SinksConfig = Field(default_factory=SinksConfig)
     plugins: PluginsConfig = Field(default_factory=PluginsConfig)
+    presets: PresetsConfig = Field(default_factory=PresetsConfig)
     log: LogConfig = Field(default_factory=LogConfig)
 
     @classmethod

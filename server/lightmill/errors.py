@@ -9,12 +9,14 @@
     │   └── InvalidDescription  ... in an SDP description or fragment
     ├── NotFound                the named resource is not there
     │   ├── PipelineNotFound
+    │   ├── PresetNotFound
     │   ├── SessionNotFound
     │   ├── PeerNotFound
     │   ├── RecordingNotFound
     │   └── SinkNotFound
     ├── Conflict                the resource's present state forbids the request
     │   ├── SessionExists
+    │   ├── PresetExists
     │   ├── PublisherPresent
     │   └── PipelineUnavailable this machine cannot run that pipeline
     ├── Unavailable             it cannot be done now; ``retry_after_s`` says when to try again
@@ -97,6 +99,12 @@ class PipelineNotFound(NotFound):
     code = "pipeline_not_found"
 
 
+class PresetNotFound(NotFound):
+    """No preset has this name."""
+
+    code = "preset_not_found"
+
+
 class SessionNotFound(NotFound):
     """No session has this name."""
 
@@ -131,6 +139,12 @@ class SessionExists(Conflict):
     """A session with this name is already there."""
 
     code = "session_exists"
+
+
+class PresetExists(Conflict):
+    """A preset with this name is saved, or a pipeline brings it."""
+
+    code = "preset_exists"
 
 
 class PublisherPresent(Conflict):

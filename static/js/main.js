@@ -9,6 +9,7 @@ import "./components/control-pad.js";
 import { sendSettings } from "./client/send-settings.js";
 import { LoadingBar } from "./components/loading-bar.js";
 import { SettingsForm } from "./components/settings-form.js";
+import { wirePresets } from "./presets.js";
 import { recordingPanel } from "./recording.js";
 import { soundButton } from "./sound.js";
 import { cameras, openMicrophone, openSource, SourceError } from "./sources.js";
@@ -110,6 +111,18 @@ function choosePipeline() {
   mode.value = pipeline.default_mode;
   mode.disabled = Object.keys(pipeline.modes).length < 2;
   showForm();
+}
+
+/** Fill the controls with a chain. @param {any} loaded */
+function showChain(loaded) {
+  if (loaded.pipeline) {
+    element("pipeline").value = loaded.pipeline;
+    choosePipeline();
+    element("mode").value = loaded.mode;
+    showForm();
+    form.fill(loaded.settings);
+  }
+  chain.fill(loaded);
 }
 
 function showForm() {
@@ -323,7 +336,7 @@ function showPreview(stream) {
 
 /** @param {boolean} live */
 function showLive(live) {
-  form.live = chain.live = live;
+  form.live = chain.live = element("presets").savable = live;
   element("start").disabled = live;
   element("stop").disabled = !live;
   element("source").disabled = element("session").disabled = element("codec").disabled = live;
@@ -376,4 +389,5 @@ function wire() {
 adoptToken();
 wire();
 void showSourceOptions();
-loadPipelines().catch(report);
+const page = { session: () => peer?.session ?? null, show: showChain, report };
+loadPipelines().then(() => wirePresets(element("presets"), page)).catch(report);

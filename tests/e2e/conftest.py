@@ -39,13 +39,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = probe.getsockname()[1]
     log = (tmp_path_factory.mktemp("server") / "log").open("w+")
     command = Path(sys.executable).parent / "lightmill"
-    recordings = tmp_path_factory.mktemp("recordings")
     process = subprocess.Popen(
         [command, "serve", "--port", str(port)],
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,
-        env=os.environ | {"LIGHTMILL_RECORDING__DIR": str(recordings)},
+        env=os.environ | {"XDG_DATA_HOME": str(tmp_path_factory.mktemp("data"))},
     )
     assert process.stdout is not None
     line = process.stdout.readline()

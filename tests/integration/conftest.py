@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +20,12 @@ Server = Callable[..., Awaitable[TestClient[Any, Any]]]
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
     """Start servers with these config flags; the tests' own pipelines are registered too."""
     clients: list[TestClient[Any, Any]] = []
 
     async def start(**flags: Any) -> TestClient[Any, Any]:
+        flags.setdefault("presets", {"dir": str(tmp_path / "presets")})
         config: Config = load_config(environ={}, flags=flags)
         registry = build_registry()
         for pipeline in [*TEST_PIPELINES, *CHAIN_PIPELINES]:

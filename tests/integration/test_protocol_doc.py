@@ -11,7 +11,7 @@ from tests.integration.test_offer import wait_for_state
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/protocol.md").read_text()
 BLOCKS = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", DOCUMENT, re.S)]
-ERROR, PIPELINE, SESSION, DATA = BLOCKS
+ERROR, PIPELINE, SESSION, PRESET, DATA = BLOCKS
 
 
 def keys(value: object) -> object:
@@ -21,7 +21,7 @@ def keys(value: object) -> object:
     return {
         key: keys(inner)
         for key, inner in value.items()
-        if key not in ("settings", "modes", "config_schema")
+        if key not in ("settings", "modes", "presets", "config_schema")
     }
 
 
@@ -34,6 +34,10 @@ async def test_the_shapes_are_as_documented(http, peer):
     assert keys(session) == keys(SESSION)
     pipeline = await (await http.get("/pipelines/color")).json()
     assert keys(pipeline) == keys(PIPELINE)
+    saved = await http.post("/presets", json={"name": PRESET["name"], "session": "my-show"})
+    assert keys(await saved.json()) == keys(PRESET)
+    assert (await http.put("/presets/mine", json=PRESET)).status == 201
+    assert (await (await http.get("/presets/mine/chain")).json())["left_out"] == []
     listing = await (await http.get("/pipelines")).json()
     assert set(listing) == {"default", "pipelines", "failed_plugins"}
     refused = await http.patch("/sessions/my-show/settings", json={"gamma": 99})
@@ -43,7 +47,7 @@ async def test_the_shapes_are_as_documented(http, peer):
 
 
 async def test_every_documented_route_exists(http):
-    routes = set(re.findall(r"`(GET|POST|PATCH|DELETE) (/[\w/{}.-]*)", DOCUMENT))
+    routes = set(re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[\w/{}.-]*)", DOCUMENT))
     assert len(routes) > 12
     for method, path in routes:
         concrete = re.sub(r"\{\w+\}|PEER", "x", path)

@@ -13,7 +13,7 @@ RUNNER = CliRunner()
 
 def test_version_and_help():
     assert RUNNER.invoke(app, ["--version"]).stdout.strip() == __version__
-    for command in ("serve", "pipelines", "doctor", "bench"):
+    for command in ("serve", "pipelines", "presets", "doctor", "bench"):
         assert RUNNER.invoke(app, [command, "--help"]).exit_code == 0
 
 

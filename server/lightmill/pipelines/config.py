@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +18,7 @@ from lightmill.pipelines.artifacts import Artifact
 CONTROLS_FIELD = "ctrl_input"
 """A config that declares this field gets keyboard and mouse; it is never a setting."""
 
+PRESET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 ModeName = Literal["text", "video"]
 
 
@@ -98,6 +100,8 @@ class BasePipelineConfig(BaseModel):
     """As a preprocessor or postprocessor that gave up it stops the picture instead of being
     bypassed: for what hides something that must not be seen."""
     modes: ClassVar[dict[str, ModeDefaults]] = {"text": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Settings by a short name: starting points, in the default mode. What one leaves out is at its default."""
 
     height: int = Field(default=512, ge=16, le=4096, description="Height in pixels")
     width: int = Field(default=512, ge=16, le=4096, description="Width in pixels")
@@ -174,6 +178,28 @@ class BasePipelineConfig(BaseModel):
     def to_json(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         """The same settings as plain JSON values."""
         return to_jsonable_python(dict(values))
+
+    @classmethod
+    def check_presets(cls) -> None:
+        """Look at what the pipeline brings.
+
+        Raises:
+            InvalidSettings: the pipeline itself refuses one, or its name is no `PRESET_NAME`.
+
+        """
+        for name, settings in cls.presets.items():
+            if not PRESET_NAME.fullmatch(name):
+                message = "a preset's name has lower-case letters, digits and dashes, 40 at most"
+                raise InvalidSettings(f"{name!r}: {message}", (FieldError(name, message),))
+            try:
+                cls.validate_settings(cls.default_mode(), settings)
+            except InvalidSettings as error:
+                raise InvalidSettings(f"its preset {name!r}: {error}", error.fields) from error
+
+    @classmethod
+    def presets_json(cls) -> dict[str, dict[str, Any]]:
+        """The presets as plain JSON values."""
+        return {name: cls.to_json(settings) for name, settings in cls.presets.items()}
 
     @classmethod
     def settings_schema(cls) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class PipelineEntry:
             "supports_controls": CONTROLS_FIELD in config.model_fields,
             "default_mode": config.default_mode(),
             "modes": {mode: {"defaults": config.defaults_for_mode(mode)} for mode in config.modes},
+            "presets": config.presets_json(),
             "config_schema": config.settings_schema(),
         }
 
@@ -76,13 +77,15 @@ class PipelineRegistry:
         """Add a pipeline class.
 
         Raises:
-            InvalidPipeline: it is no pipeline, its id is taken, or its schema cannot be made.
+            InvalidPipeline: it is no pipeline, its id is taken, its schema cannot be made, or it refuses
+                a preset of its own.
 
         """
         if not (isinstance(pipeline, type) and issubclass(pipeline, Pipeline)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidPipeline(f"{pipeline!r} is not a subclass of lightmill.Pipeline")
         try:
             config = pipeline.get_config_class()
+            config.check_presets()
             entry = PipelineEntry(pipeline, plugin, self._missing_vram(config))
             entry.describe()
         except Exception as error:

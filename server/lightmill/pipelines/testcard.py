@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,6 +41,11 @@ class TestcardConfig(BasePipelineConfig):
     )
     modes: ClassVar[dict[str, ModeDefaults]] = {
         "text": ModeDefaults(default=True, height=360, width=640)
+    }
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "hd": {"width": 1280, "height": 720},
+        "clean": {"label": "", "show_settings": False, "speed": 0},
+        "fast-ball": {"speed": 1.5, "hue": 40},
     }
 
     height: int = Field(

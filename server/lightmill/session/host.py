@@ -163,6 +163,10 @@ class SessionHost(Protocol):
         """
         ...
 
+    async def fit_preset(self, document: dict[str, Any]) -> dict[str, Any]:
+        """What of a preset can run here: ``{"chain": CHAIN, "left_out": [{"field", "reason"}...]}``."""
+        ...
+
     async def update_settings(
         self, name: str, settings: dict[str, Any], stage: str = MAIN
     ) -> dict[str, Any]:

@@ -27,7 +27,9 @@ from lightmill.media.source import SourceSpec
 from lightmill.media.threads import CodecThreads
 from lightmill.pipelines.config import BasePipelineConfig
 from lightmill.pipelines.registry import PipelineRegistry
+from lightmill.session.beginning import default_chain
 from lightmill.session.events import EventHub, EventStream
+from lightmill.session.fitting import fit
 from lightmill.session.host import (
     Catalogue,
     ImageFormat,
@@ -77,7 +79,7 @@ class LocalSessionHost:
         listener: HostListener | None = None,
         index: int = 0,
     ) -> None:
-        executors = DeviceExecutors(config.inference.cpu_threads)
+        executors = DeviceExecutors(config.inference.cpu_threads, config.inference.torch_threads)
         self._artifacts = ArtifactStore(config.artifacts, registry.artifacts)
         self._config = config
         self._services = Services(
@@ -100,6 +102,7 @@ class LocalSessionHost:
             registry.get(config.session.default_pipeline)
         except (PipelineNotFound, PipelineUnavailable) as error:
             raise ConfigError(f"session.default_pipeline: {error}") from error
+        self._default_chain = default_chain(config, registry)
         self._closed = False
 
     async def start(self) -> None:
@@ -147,11 +150,19 @@ class LocalSessionHost:
         if self._listener is not None:
             self._listener.opened(name)
         try:
-            await session.production.switch(request.chain)
+            await session.production.switch(self._first_chain(request.chain))
         except BaseException:
             await self._end(session, "it could not start")
             raise
         return session
+
+    def _first_chain(self, wish: ChainWish) -> ChainWish:
+        """What a new session starts with: the wish, or else ``session.default_preset``."""
+        default = self._default_chain
+        if default is None or wish.model_copy(update={"settings": None}) != ChainWish():
+            return wish
+        settings = {**(default.settings or {}), **(wish.settings or {})}
+        return default.model_copy(update={"settings": settings})
 
     async def create_session(self, request: SessionRequest) -> dict[str, Any]:
         name = request.name or generated_name()
@@ -201,6 +212,10 @@ class LocalSessionHost:
         if codec is not None:
             session.prefer(codec)
         return session.describe()
+
+    async def fit_preset(self, document: dict[str, Any]) -> dict[str, Any]:
+        max_stages = self._config.session.max_stages
+        return fit(document, self._services.registry, max_stages).to_json()
 
     async def update_settings(
         self, name: str, settings: dict[str, Any], stage: str = MAIN

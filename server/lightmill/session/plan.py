@@ -175,7 +175,7 @@ def _plan_stage(
             FieldError(f"{path}.settings.{field.field}", field.message) for field in error.fields
         )
         raise InvalidSettings(f"{path}.settings: {error}", fields) from error
-    stage_id = wish.id or _new_id(wish.pipeline, taken)
+    stage_id = wish.id or new_stage_id(wish.pipeline, taken)
     taken.add(stage_id)
     return StagePlan(stage_id, pipeline, "video", overrides, values, wish.enabled)
 
@@ -199,7 +199,7 @@ def _usable(
     raise InvalidInput(message, (FieldError(f"{path}.pipeline", message),))
 
 
-def _new_id(pipeline_id: str, taken: set[str]) -> str:
+def new_stage_id(pipeline_id: str, taken: set[str]) -> str:
     """The pipeline's id, with a number from 2 on where that is taken."""
     if pipeline_id not in taken:
         return pipeline_id

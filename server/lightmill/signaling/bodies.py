@@ -39,6 +39,7 @@ class NewSession(SessionChoice):
 
     name: SessionName | None = None
     source: Source | None = None
+    preset: str | None = None
 
 
 class Offer(SessionChoice):
@@ -47,6 +48,23 @@ class Offer(SessionChoice):
     sdp: str = Field(min_length=1)
     type: Literal["offer"]
     session: SessionName | None = None
+    preset: str | None = None
+
+
+class NewPreset(_Body):
+    """What ``POST /presets`` takes."""
+
+    name: str
+    session: SessionName
+    description: str = Field("", max_length=1000)
+    replace: bool = False
+
+
+class PresetChoice(_Body):
+    """What ``POST /sessions/{name}/preset`` takes: one of the two."""
+
+    name: str | None = None
+    preset: dict[str, Any] | None = None
 
 
 class NewSink(_Body):

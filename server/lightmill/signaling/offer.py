@@ -8,18 +8,21 @@ from lightmill.session.host import PeerRequest, PeerRole
 from lightmill.signaling import sdp_resources
 from lightmill.signaling.bodies import Offer, read_model
 from lightmill.signaling.keys import HOST
+from lightmill.signaling.presets import chain_of, fitted_preset
 from lightmill.signaling.sdp_text import check_offer
 
 
 async def post_offer(request: web.Request) -> web.Response:
     offer = await read_model(request, Offer)
     check_offer(offer.sdp, PeerRole.DUPLEX)
+    fitted = await fitted_preset(request, offer)
+    chain = chain_of(fitted) if fitted else offer.chain
     answer = await request.app[HOST].connect(
         PeerRequest(
             PeerRole.DUPLEX,
             offer.sdp,
             offer.session,
-            offer.chain,
+            chain,
             offer.codec,
         )
     )
@@ -29,6 +32,8 @@ async def post_offer(request: web.Request) -> web.Response:
         "session": answer.session,
         "resource": f"/offer/{answer.peer}",
     }
+    if fitted:
+        body["left_out"] = fitted["left_out"]
     return web.json_response(body, headers={"ETag": f'"{answer.etag}"'})
 
 

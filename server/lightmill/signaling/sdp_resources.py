@@ -9,6 +9,7 @@ from lightmill.session.host import PeerRequest, PeerRole
 from lightmill.session.wish import ChainWish
 from lightmill.signaling.bodies import path_name, query_codec, read_text
 from lightmill.signaling.keys import HOST
+from lightmill.signaling.presets import query_preset
 from lightmill.signaling.sdp_text import check_offer
 
 SDP = "application/sdp"
@@ -34,15 +35,11 @@ async def create(request: web.Request, role: PeerRole, endpoint: str) -> web.Res
     session = path_name(request)
     sdp = await read_text(request, SDP)
     check_offer(sdp, role)
-    host = request.app[HOST]
-    answer = await host.connect(
-        PeerRequest(
-            role,
-            sdp,
-            session,
-            ChainWish(pipeline=request.query.get("pipeline"), mode=request.query.get("mode")),
-            codec=query_codec(request),
-        )
+    chain = await query_preset(request) or ChainWish(
+        pipeline=request.query.get("pipeline"), mode=request.query.get("mode")
+    )
+    answer = await request.app[HOST].connect(
+        PeerRequest(role, sdp, session, chain, codec=query_codec(request))
     )
     response = web.Response(status=201, text=answer.sdp, content_type=SDP)
     response.headers["Location"] = f"/{endpoint}/{answer.session}/{answer.peer}"

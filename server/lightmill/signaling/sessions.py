@@ -8,6 +8,7 @@ from lightmill.errors import FieldError, InvalidInput
 from lightmill.session.host import SessionRequest, SourceRequest
 from lightmill.signaling.bodies import NewSession, SessionChoice, path_name, read_model, read_object
 from lightmill.signaling.keys import HOST
+from lightmill.signaling.presets import chain_of, fitted_preset
 
 
 async def list_sessions(request: web.Request) -> web.Response:
@@ -16,10 +17,14 @@ async def list_sessions(request: web.Request) -> web.Response:
 
 async def create_session(request: web.Request) -> web.Response:
     body = await read_model(request, NewSession)
+    fitted = await fitted_preset(request, body)
+    chain = chain_of(fitted) if fitted else body.chain
     source = body.source and SourceRequest(body.source.url, body.source.loop)
     session = await request.app[HOST].create_session(
-        SessionRequest(body.name, body.chain, body.codec, source)
+        SessionRequest(body.name, chain, body.codec, source)
     )
+    if fitted:
+        session["left_out"] = fitted["left_out"]
     headers = {"Location": f"/sessions/{session['name']}"}
     return web.json_response(session, status=201, headers=headers)
 

@@ -25,6 +25,13 @@ export class ChainEditor extends HTMLElement {
     this.#render();
   }
 
+  /** Show a chain anew, with all its settings. @param {any} loaded a CHAIN with an id for each stage, or a SESSION */
+  fill(loaded) {
+    this.#chain = chainOf(loaded);
+    this.#items.clear();
+    this.#render();
+  }
+
   /** What to send at the start. @returns {Chain} */
   get chain() {
     return this.#chain;
@@ -136,7 +143,7 @@ export class ChainEditor extends HTMLElement {
     const settings = new SettingsForm();
     settings.prefix = `stage-${stage.id}-`;
     settings.show(pipeline, "video");
-    settings.confirm(stage.settings);
+    settings.fill(stage.settings);
     settings.live = this.#live;
     settings.addEventListener("setting", (event) => {
       const { name: field, value } = /** @type {CustomEvent} */ (event).detail;

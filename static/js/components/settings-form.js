@@ -105,6 +105,14 @@ export class SettingsForm extends HTMLElement {
     }
   }
 
+  /** Set every field, load parameters too. @param {Record<string, any>} settings */
+  fill(settings) {
+    this.confirm(settings);
+    for (const [name, element] of this.#fields) {
+      if (element.field.loadParam && name in settings) element.value = settings[name];
+    }
+  }
+
   /** @param {{field: string, message: string}[]} errors @returns {boolean} whether all were placed */
   refuse(errors) {
     let placed = errors.length > 0;

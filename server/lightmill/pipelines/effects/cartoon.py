@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -30,6 +30,12 @@ class CartoonConfig(BasePipelineConfig):
     pipeline_description: ClassVar[str] = "Flat, strong colours inside dark outlines."
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "comic": {"tones": 5, "saturation": 1.7, "outlines": 1, "thickness": 3},
+        "water-colour": {"smoothing": 6, "tones": 16, "saturation": 1.1, "outlines": 0.25},
+        "poster": {"tones": 3, "saturation": 1.9, "outlines": 0},
+        "ink-sketch": {"saturation": 0, "tones": 4, "outlines": 1, "fine_lines": 0.7},
+    }
 
     smoothing: int = Field(
         default=3,

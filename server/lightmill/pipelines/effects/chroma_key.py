@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -38,6 +38,12 @@ class ChromaKeyConfig(BasePipelineConfig):
     )
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "green-screen": {"key_colour": "#00b140"},
+        "blue-screen": {"key_colour": "#0047bb"},
+        "set-up": {"background": "matte"},
+        "black": {"background": "black"},
+    }
 
     key_colour: str = Field(
         default="#00b140",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -25,6 +25,13 @@ class ColorConfig(BasePipelineConfig):
     pipeline_description: ClassVar[str] = "Brightness, contrast, gamma, saturation and hue."
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "vivid": {"saturation": 1.6, "contrast": 1.1},
+        "warm": {"hue": -8, "saturation": 1.15, "gamma": 1.1},
+        "dark-room": {"gamma": 1.9, "contrast": 1.15},
+        "faded": {"saturation": 0.55, "contrast": 0.8, "brightness": 0.06},
+        "other-world": {"hue": 140, "saturation": 1.8, "contrast": 1.2},
+    }
 
     brightness: float = Field(
         default=0.0,

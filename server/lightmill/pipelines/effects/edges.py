@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -22,6 +22,11 @@ class EdgesConfig(BasePipelineConfig):
     pipeline_description: ClassVar[str] = "Draws the outlines of things."
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "pencil": {"style": "ink", "strength": 1.5, "threshold": 24},
+        "neon": {"style": "colour", "strength": 3, "threshold": 20},
+        "chalk": {"style": "white", "strength": 2, "threshold": 40},
+    }
 
     strength: float = Field(
         default=1.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -38,6 +38,11 @@ class FlowConfig(BasePipelineConfig):
     pipeline_description: ClassVar[str] = "Shows what moves where, as colours or arrows."
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "wind-map": {"style": "arrows", "picture": 0.6, "spacing": 20},
+        "aura": {"picture": 0, "persistence": 0.9, "full_speed": 4},
+        "tint": {"picture": 0.8, "persistence": 0.4},
+    }
 
     style: Literal["colours", "arrows"] = Field(
         default="colours",

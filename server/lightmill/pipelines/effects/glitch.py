@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,6 +33,11 @@ class GlitchConfig(BasePipelineConfig):
     pipeline_description: ClassVar[str] = "Torn lines, slipped colours and stale blocks."
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "bad-tape": {"amount": 0.25, "rate": 0.4, "colour_slip": 0.6, "scan_lines": 0.5},
+        "broken": {"amount": 1, "rate": 0.9, "colour_slip": 1},
+        "colour-slip": {"amount": 0, "rate": 0, "colour_slip": 0.7, "scan_lines": 0},
+    }
 
     amount: float = Field(
         default=0.5,

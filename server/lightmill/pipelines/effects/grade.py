@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -55,6 +55,13 @@ class GradeConfig(BasePipelineConfig):
     )
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "film": {"look": "teal-orange", "lift": 0.03, "strength": 0.8},
+        "golden-hour": {"look": "golden", "warmth": 0.25},
+        "day-for-night": {"look": "moonlight", "gain": 0.85},
+        "noir": {"look": "noir"},
+        "old-photo": {"look": "faded", "warmth": 0.3, "saturation": 0.7},
+    }
 
     look: Literal[
         "none", "teal-orange", "golden", "faded", "moonlight", "bleach", "noir"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -24,6 +24,10 @@ class GrayConfig(BasePipelineConfig):
     pipeline_description: ClassVar[str] = "Turns colours into shades of gray."
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "black-and-white": {"amount": 1},
+        "washed-out": {"amount": 0.6},
+    }
 
     amount: float = Field(
         default=1.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,6 +25,12 @@ class KaleidoscopeConfig(BasePipelineConfig):
     pipeline_description: ClassVar[str] = "The picture between mirrors, turning slowly."
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "lake": {"mirrors": 1, "spin": 0, "angle": -180},
+        "mandala": {"mirrors": 12, "spin": 0.25},
+        "still": {"spin": 0},
+        "whirl": {"mirrors": 5, "spin": 3, "zoom": 1.5},
+    }
 
     mirrors: int = Field(
         default=6,

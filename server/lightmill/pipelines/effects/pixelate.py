@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -28,6 +28,11 @@ class PixelateConfig(BasePipelineConfig):
     pipeline_description: ClassVar[str] = "Large pixels: squares, or lamps of an LED wall."
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "led-wall": {"style": "lamps", "pixel_size": 16},
+        "old-console": {"pixel_size": 8, "shades": 4},
+        "hidden": {"pixel_size": 48},
+    }
 
     pixel_size: int = Field(
         default=12,

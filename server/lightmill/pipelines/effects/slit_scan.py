@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
@@ -33,6 +33,11 @@ class SlitScanConfig(BasePipelineConfig):
     )
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "ripple": {"depth": 40, "time_direction": "outwards"},
+        "twist": {"depth": 90, "time_direction": "down"},
+        "gentle": {"depth": 15},
+    }
 
     depth: int = Field(
         default=60,

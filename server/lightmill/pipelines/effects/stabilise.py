@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,6 +35,10 @@ class StabiliseConfig(BasePipelineConfig):
     pipeline_description: ClassVar[str] = "Holds a shaking camera still, without waiting."
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tripod": {"smoothing": 0.985, "crop": 0.25},
+        "gentle": {"smoothing": 0.85, "crop": 0.06},
+    }
 
     smoothing: float = Field(
         default=0.94,

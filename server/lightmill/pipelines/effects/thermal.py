@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, ClassVar, Literal
 
@@ -42,6 +42,12 @@ class ThermalConfig(BasePipelineConfig):
     pipeline_description: ClassVar[str] = "Brightness as heat, in a thermal camera's colours."
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "night-watch": {"palette": "white-hot", "softness": 1},
+        "hunter": {"palette": "predator", "contours": 8, "softness": 4},
+        "weather-map": {"palette": "rainbow", "contours": 12, "softness": 6},
+        "ice": {"palette": "arctic"},
+    }
 
     palette: Literal["iron", "rainbow", "arctic", "predator", "white-hot", "black-hot"] = Field(
         default="iron",

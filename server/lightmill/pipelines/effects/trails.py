@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -23,6 +23,11 @@ class TrailsConfig(BasePipelineConfig):
     pipeline_description: ClassVar[str] = "Bright moving things leave fading trails."
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "short": {"decay": 0.6},
+        "comet": {"decay": 0.9},
+        "light-painting": {"decay": 0.98},
+    }
 
     decay: float = Field(
         default=0.85, ge=0, le=0.99, description="Share of the light that lasts to the next frame",

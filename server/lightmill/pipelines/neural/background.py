@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
@@ -31,6 +31,13 @@ class BackgroundConfig(BasePipelineConfig):
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     artifacts: ClassVar[list[Artifact]] = [*segmentation.ARTIFACTS]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "office": {"background": "blur", "blur_amount": 0.6},
+        "hint": {"background": "blur", "blur_amount": 0.25, "softness": 0.5},
+        "studio": {"background": "colour", "colour": "#20262e", "light_wrap": 0.25},
+        "green-screen": {"background": "green", "light_wrap": 0},
+        "set-up": {"background": "matte"},
+    }
 
     background: Literal["blur", "colour", "image", "green", "matte"] = Field(
         default="blur",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, ClassVar, Literal
 
@@ -57,6 +57,11 @@ class FaceConfig(BasePipelineConfig):
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     fails_closed: ClassVar[bool] = True
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "anonymous": {"effect": "pixelate", "margin": 0.3, "hold_s": 5, "send_data": "off"},
+        "soft": {"effect": "blur"},
+        "outline": {"effect": "features"},
+    }
 
     effect: Literal["mesh", "features", "points", "box", "none", "blur", "pixelate", "solid"] = (
         Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -41,6 +41,10 @@ class HandsConfig(BasePipelineConfig):
     artifacts: ClassVar[list[Artifact]] = [*hand_net.ARTIFACTS]
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "dots": {"effect": "points", "labels": False},
+        "data-only": {"effect": "none"},
+    }
 
     effect: Literal["skeleton", "points", "none"] = Field(
         default="skeleton",

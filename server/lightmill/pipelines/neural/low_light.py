@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
 
 import torch
@@ -14,7 +14,6 @@ from lightmill.pipelines.artifacts import Artifact, Files, WheelArtifact
 from lightmill.pipelines.config import BasePipelineConfig, ModeDefaults, UsageType, ui_field_config
 from lightmill.pipelines.contract import Pipeline, Requirements
 from lightmill.pipelines.neural import zero_dce
-from lightmill.pipelines.neural.one_thread import one_thread
 from lightmill.pipelines.opencv import cv2, resized
 
 WEIGHTS = WheelArtifact(
@@ -48,6 +47,11 @@ class LowLightConfig(BasePipelineConfig):
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     artifacts: ClassVar[list[Artifact]] = [WEIGHTS]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "evening": {"strength": 0.5},
+        "night": {"strength": 1},
+        "steady": {"smoothing": 0.95},
+    }
 
     strength: float = Field(
         default=0.7,
@@ -114,8 +118,7 @@ class LowLight(Pipeline):
 
     @classmethod
     def warm_up(cls, components: object | None, device: torch.device) -> None:
-        with one_thread():
-            cast("zero_dce.CurveNetwork", components)(torch.zeros(1, 3, 96, 128, device=device))
+        cast("zero_dce.CurveNetwork", components)(torch.zeros(1, 3, 96, 128, device=device))
 
     def prepare(self, **kwargs: Any) -> Requirements | None:
         return Requirements(input_size=1)
@@ -123,8 +126,7 @@ class LowLight(Pipeline):
     def __call__(self, **kwargs: Any) -> dict[str, Any]:
         if kwargs["init_cache"]:
             self._steady = SteadyCurves()
-        with one_thread():
-            return {"video": [self._brighten(frame[0], kwargs) for frame in kwargs["video"]]}
+        return {"video": [self._brighten(frame[0], kwargs) for frame in kwargs["video"]]}
 
     def _brighten(self, picture: torch.Tensor, settings: dict[str, Any]) -> torch.Tensor:
         network = cast("zero_dce.CurveNetwork", self.components)

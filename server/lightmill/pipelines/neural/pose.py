@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
@@ -67,6 +67,11 @@ class PoseConfig(BasePipelineConfig):
     artifacts: ClassVar[list[Artifact]] = [*pose_net.ARTIFACTS]
     usage: ClassVar[list[UsageType]] = [UsageType.PREPROCESSOR, UsageType.POSTPROCESSOR]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "stick-figure": {"background": "black"},
+        "spotlight": {"background": "dim"},
+        "data-only": {"effect": "none"},
+    }
 
     effect: Literal["skeleton", "points", "none"] = Field(
         default="skeleton",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
@@ -15,7 +15,6 @@ from lightmill.pipelines.artifacts import Artifact, Files, NpmArtifact
 from lightmill.pipelines.config import BasePipelineConfig, ModeDefaults, UsageType, ui_field_config
 from lightmill.pipelines.contract import Pipeline, Requirements
 from lightmill.pipelines.neural import anime4k
-from lightmill.pipelines.neural.one_thread import one_thread
 from lightmill.pipelines.opencv import cv2
 
 Content = Literal["animation", "camera", "rendered"]
@@ -78,6 +77,11 @@ class UpscaleConfig(BasePipelineConfig):
     usage: ClassVar[list[UsageType]] = [UsageType.POSTPROCESSOR]
     artifacts: ClassVar[list[Artifact]] = [*ARTIFACTS]
     modes: ClassVar[dict[str, ModeDefaults]] = {"video": ModeDefaults(default=True)}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "cartoon": {"trained_on": "animation"},
+        "webcam": {"trained_on": "camera"},
+        "game": {"trained_on": "rendered"},
+    }
 
     trained_on: Content = Field(
         default="animation",
@@ -117,9 +121,8 @@ class Upscale(Pipeline):
 
     @classmethod
     def warm_up(cls, components: object | None, device: torch.device) -> None:
-        with one_thread():
-            for network in cast("Networks", components).values():
-                network(torch.zeros(1, 3, 64, 64, device=device))
+        for network in cast("Networks", components).values():
+            network(torch.zeros(1, 3, 64, 64, device=device))
 
     def prepare(self, **kwargs: Any) -> Requirements | None:
         return Requirements(input_size=1)
@@ -127,8 +130,7 @@ class Upscale(Pipeline):
     def __call__(self, **kwargs: Any) -> dict[str, Any]:
         networks = cast("Networks", self.components)
         network = networks[kwargs["network"], kwargs["trained_on"]]
-        with one_thread():
-            return {"video": [self._double(frame[0], network, kwargs) for frame in kwargs["video"]]}
+        return {"video": [self._double(frame[0], network, kwargs) for frame in kwargs["video"]]}
 
     def _double(
         self, picture: torch.Tensor, network: anime4k.Doubler, settings: dict[str, Any]

@@ -169,6 +169,11 @@ class WorkerSessionHost:
         wishes = {"chain": chain.model_dump(), "codec": codec}
         return (await self._ask(name, "update_session", LOADING_S, **wishes)).message["ok"]
 
+    async def fit_preset(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Any worker knows: all have the same pipelines."""
+        frame = await self._pool.call(self._choose(), "fit_preset", QUICK_S, document=document)
+        return frame.message["ok"]
+
     async def update_settings(
         self, name: str, settings: dict[str, Any], stage: str = MAIN
     ) -> dict[str, Any]:

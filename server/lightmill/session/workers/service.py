@@ -81,6 +81,7 @@ class WorkerService:
             "create_session": self._create_session,
             "sessions": host.sessions,
             "session": host.session,
+            "fit_preset": host.fit_preset,
             "update_session": self._update_session,
             "update_settings": host.update_settings,
             "snapshot": host.snapshot,

@@ -1,0 +1,1 @@
+"""Presets: chains with their settings as documents, and where they are kept."""
