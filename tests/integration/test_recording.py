@@ -99,7 +99,7 @@ async def test_three_seconds_play_back(server, peer, tmp_path, sound):
     assert all(a < b for a, b in pairwise(movie.times))
     assert abs(movie.seconds - ended["duration_s"]) < 2 * FRAME_S
     # Numbers stand for the publisher's time: what is between the ends took as long in the file.
-    assert abs((movie.numbers[-1] - movie.numbers[0] + 1) * FRAME_S - movie.seconds) < 0.2
+    assert abs((movie.numbers[-1] - movie.numbers[0] + 1) * FRAME_S - movie.seconds) < 0.5
     assert abs(movie.sound_seconds - movie.seconds) < 1.2
     assert (tmp_path / ended["file"]).stat().st_size == ended["size_bytes"]
 
