@@ -60,7 +60,9 @@ class Bench:
         self._codecs = services.codecs
         self._came = asyncio.Event()
         self._playout = Playout(self._show)
-        self.production = Production("bench", services, self._playout, lambda: None)
+        self.production = Production(
+            "bench", services, self._playout, lambda: None, lambda *_: None
+        )
         self.production.set_demand(True)
 
     def _show(self, frame: MediaFrame) -> None:
