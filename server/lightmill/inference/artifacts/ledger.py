@@ -62,7 +62,7 @@ class Ledger:
             return "it is not there"
         if file.sha256 is not None:
             found = _hash(file.path, check)
-            if found != file.sha256:
+            if found != file.sha256.lower():
                 return f"its sha256 is {found}, not {file.sha256}"
         if _fingerprint(file) != before:
             return "it is still being written"
