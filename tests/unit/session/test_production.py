@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from itertools import pairwise
 from time import monotonic
 from typing import ClassVar, Self
@@ -419,3 +420,22 @@ async def test_what_is_replaced_is_closed_though_nobody_waits_for_the_change_any
         while len(studio.services.components) > 1:
             await asyncio.sleep(0.01)
     await studio.show(1)
+
+
+async def test_pictures_are_not_converted_in_the_loop_for_a_pipeline_that_computes_nothing(
+    studio, monkeypatch
+):
+    threads = set()
+    to_frames = FrameConverter.to_frames
+
+    def noting(self, pictures):
+        threads.add(threading.current_thread())
+        return to_frames(self, pictures)
+
+    await studio.switch(pipeline="passthrough", preprocessors=[step("a")])
+    monkeypatch.setattr("lightmill.inference.stage.FrameConverter.to_frames", noting)
+    frame = CONVERTER.to_frames([torch.zeros(48, 64, 3, dtype=torch.uint8)])[0]
+    threads.clear()
+    studio.production.feed(MediaFrame(frame, monotonic(), 0))
+    await studio.until(lambda: len(studio.shown) == 1)
+    assert threads and threading.current_thread() not in threads
