@@ -171,6 +171,8 @@ class Line:
 
     def n_ahead(self, seat: Seat) -> int:
         """Pictures on their way behind ``seat``."""
+        if seat not in self.seats:
+            return 0
         later = self.seats[self.seats.index(seat) + 1 :]
         return sum(len(one.waiting) + one.takes * one.busy for one in later)
 
