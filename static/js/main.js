@@ -62,6 +62,7 @@ function stageSender(stage) {
   const send = async (/** @type {Record<string, any>} */ settings) => {
     try {
       await peer?.control.ask({ type: "settings", stage, settings });
+      chain.applied(stage, settings);
     } catch (error) {
       if (!(error instanceof ApiError && chain.refuse(stage, error.fields))) report(error);
     }

@@ -34,3 +34,12 @@ test("a SESSION's stages lose what a body must not have", () => {
   const shown = { ...stage, active: true, revision: 2, error: null, latency_ms: {} };
   assert.deepEqual(chainOf({ preprocessors: [shown], postprocessors: [] }), { preprocessors: [stage], postprocessors: [] });
 });
+
+test("what the channel left out stays as it was", () => {
+  const before = { preprocessors: [{ id: "a", pipeline: "grade", enabled: true, settings: { cube: "long", gain: 1 } }], postprocessors: [] };
+  const pushed = { id: "a", pipeline: "grade", enabled: true, settings: { gain: 2 }, omitted: ["cube"] };
+  const session = (stage) => ({ preprocessors: [stage], postprocessors: [] });
+  assert.deepEqual(chainOf(session(pushed), before).preprocessors[0].settings, { gain: 2, cube: "long" });
+  assert.deepEqual(chainOf(session({ ...pushed, pipeline: "gray" }), before).preprocessors[0].settings, { gain: 2 });
+  assert.deepEqual(chainOf(session({ ...pushed, omitted: undefined }), before).preprocessors[0].settings, { gain: 2 });
+});

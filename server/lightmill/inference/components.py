@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from dataclasses import dataclass, field
+from threading import Lock
 
 import torch
 
@@ -59,6 +60,7 @@ class ComponentStore:
         self._executors = executors
         self._artifacts = artifacts
         self._shared: dict[Key, _Shared] = {}
+        self._counting = Lock()  # stages let go in their device's thread
 
     async def acquire(
         self,
@@ -78,8 +80,9 @@ class ComponentStore:
 
         """
         key = (pipeline, str(device), _load_key(config))
-        shared = self._shared.setdefault(key, _Shared())
-        shared.holders += 1
+        with self._counting:
+            shared = self._shared.setdefault(key, _Shared())
+            shared.holders += 1
         shared.listeners.append(on_progress)
         try:
             if shared.progress is not None:
@@ -112,14 +115,16 @@ class ComponentStore:
         return components
 
     def drop(self, key: Key) -> None:
-        """Give one hold back; the last one frees the components."""
-        shared = self._shared.get(key)
-        if shared is None:
-            return
-        shared.holders -= 1
-        if shared.holders <= 0:
+        """Give one hold back, from any thread; the last one frees the components."""
+        with self._counting:
+            shared = self._shared.get(key)
+            if shared is None:
+                return
+            shared.holders -= 1
+            if shared.holders > 0:
+                return
             del self._shared[key]
-            logger.debug("components of %s freed", key[0].__name__)
+        logger.debug("components of %s freed", key[0].__name__)
 
     def __len__(self) -> int:
         return len(self._shared)

@@ -122,9 +122,12 @@ class Line:
 
     def require(self, seat: Seat, takes: int | None) -> None:
         """Note how many pictures the next chunk of ``seat`` takes; ``None`` for none."""
+        before = seat.source, seat.takes
         seat.source, seat.takes = takes is None, takes or 1
         if takes is not None and self.is_first(seat):
             self.queue.configure(takes)
+        if before != (seat.source, seat.takes):
+            self._stir()  # those before it may have more room now
 
     def is_first(self, seat: Seat) -> bool:
         return bool(self.seats) and self.seats[0] is seat
@@ -168,6 +171,8 @@ class Line:
 
     def n_ahead(self, seat: Seat) -> int:
         """Pictures on their way behind ``seat``."""
+        if seat not in self.seats:
+            return 0
         later = self.seats[self.seats.index(seat) + 1 :]
         return sum(len(one.waiting) + one.takes * one.busy for one in later)
 
@@ -216,18 +221,27 @@ class Line:
         kept = _n_common(old, self.seats)
         if not _is_within(old, self.seats):
             for seat in {*old[kept:], *self.seats[kept:]}:
-                self.dropped += len(seat.waiting)
-                seat.waiting.clear()
+                self._empty(seat)
         if self.seats:
             self.queue.configure(self.seats[0].takes)
         self._stir()
 
     def leave(self, seat: Seat) -> None:
-        """Take out one stage that gave up, at once: what waits for it is lost."""
+        """Take out one stage that gave up, at once: what waits for it is lost.
+
+        So is what waits for the stage behind, when that is the first now and takes from the camera.
+        """
+        was_first = self.is_first(seat)
+        self._empty(seat)
+        self.seats = [one for one in self.seats if one is not seat]
+        if was_first and self.seats:
+            self._empty(self.seats[0])
+            self.queue.configure(self.seats[0].takes)
+        self._stir()
+
+    def _empty(self, seat: Seat) -> None:
         self.dropped += len(seat.waiting)
         seat.waiting.clear()
-        self.seats = [one for one in self.seats if one is not seat]
-        self._stir()
 
     def close(self) -> None:
         """Forget everything. Idempotent."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -130,7 +130,7 @@ class StageRunner:
             chunk = self.stage.process(pictures, values, controls, last=last)
             return chunk, self.stage.prepare(values, video=self.video)
 
-        chunk, upcoming = await self._run_off_loop(work)
+        chunk, upcoming = await self._run_off_loop(work, pictures)
         self._generation_s = monotonic() - started
         self.latency["inference"].add(self._generation_s * 1000)
         self._upcoming = (revision, upcoming)
@@ -144,7 +144,7 @@ class StageRunner:
     async def _hand_on(self, chunk: Chunk, epoch: int) -> None:
         """To the stage behind, or to be played; nothing when the order changed in the meantime."""
         if not chunk.ready and self._line.is_last(self.seat):
-            chunk = await self._run_off_loop(lambda: self.stage.finish(chunk))
+            chunk = await self._run_off_loop(lambda: self.stage.finish(chunk), chunk.pictures)
         if epoch != self.seat.epoch or self._line.hand_on(self.seat, chunk.pictures):
             return
         self._playout.fixed_interval(chunk.frame_rate and 1 / chunk.frame_rate)
@@ -158,9 +158,11 @@ class StageRunner:
         values = self.settings.in_force
         return await self._run_off_loop(lambda: self.stage.prepare(values, video=self.video))
 
-    async def _run_off_loop(self, work: Callable[[], T]) -> T:
-        """In the device's thread, unless the pipeline computes nothing."""
-        if not self.stage.pipeline_class.computes:
+    async def _run_off_loop(
+        self, work: Callable[[], T], pictures: Sequence[StagePicture] = ()
+    ) -> T:
+        """In the device's thread, unless the pipeline computes nothing and nothing is to be converted."""
+        if not self.stage.pipeline_class.computes and all(one.native for one in pictures):
             return work()
         return await self._executors.run(self.stage.device, work)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -143,10 +144,17 @@ def _unpack(result: object, name: str) -> tuple[object, float | None, Sound | No
     entries: Mapping[str, Any] = result  # pyright: ignore[reportUnknownVariableType]
     if "video" not in entries:
         raise PipelineFailed(f'{name} returned no "video"; it has {sorted(entries)}')
-    rate = entries.get("frame_rate")
+    rate = _rate_of(entries.get("frame_rate"), name)
     audio = entries.get("audio")
     sound = None if audio is None else to_sound(audio, entries.get("audio_rate"), name)
-    return entries["video"], float(rate) if rate else None, sound
+    return entries["video"], rate, sound
+
+
+def _rate_of(said: Any, name: str) -> float | None:  # Any: whatever a pipeline returned
+    rate = float(said) if said else None
+    if rate is not None and not 0 < rate < math.inf:
+        raise PipelineFailed(f'{name} returned {said} as "frame_rate"; return pictures per second')
+    return rate
 
 
 def _data_of(result: object, name: str) -> str | None:

@@ -66,6 +66,11 @@ class StagePicture:
     sound: Sound | None = None
     sound_at_s: float = 0.0
 
+    @property
+    def native(self) -> bool:
+        """Whether it is a frame already, which nobody needs to convert to play it."""
+        return isinstance(self.picture, av.VideoFrame)
+
     @classmethod
     def of(cls, frame: MediaFrame) -> StagePicture:
         """What the first stage gets: the decoded frame itself."""

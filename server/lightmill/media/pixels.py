@@ -75,17 +75,23 @@ class FrameConverter:
         return made
 
     def as_planes(self, pictures: Sequence[Picture]) -> list[YuvPlanes]:
-        """Make each planes on ``device``; planes just pass."""
+        """Make each planes on ``device``; planes that are there just pass."""
         made: list[YuvPlanes] = []
         for kind, run in groupby(pictures, _output_kind):
             some = list(run)
             if kind is None:
                 made.extend(self.to_planes(cast("list[av.VideoFrame]", some)))
             elif isinstance(some[0], YuvPlanes):
-                made.extend(cast("list[YuvPlanes]", some))
+                made.extend(self._moved(planes) for planes in cast("list[YuvPlanes]", some))
             else:
                 made.extend(self._rgb_to_planes(cast("list[torch.Tensor]", some)))
         return made
+
+    def _moved(self, planes: YuvPlanes) -> YuvPlanes:
+        if not self._remote or planes.y.device == self.device:
+            return planes
+        y, u, v = (plane.to(self.device) for plane in (planes.y, planes.u, planes.v))
+        return replace(planes, y=y, u=u, v=v)
 
     def _planes_to_rgb(self, run: list[YuvPlanes]) -> list[torch.Tensor]:
         if not self._remote:

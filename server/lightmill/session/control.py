@@ -11,6 +11,7 @@ from aiortc import RTCDataChannel
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lightmill.errors import FieldError, InvalidInput, LightmillError
+from lightmill.session.brief import brief_session, brief_settings
 from lightmill.session.wish import MAIN, ChainWish
 
 logger = logging.getLogger(__name__)
@@ -136,9 +137,10 @@ class ControlChannel:
     async def _answer(self, target: ControlTarget, message: _Settings | _Session) -> None:
         try:
             if isinstance(message, _Settings):
-                reply = await target.update_settings(message.settings, message.stage)
+                changed = await target.update_settings(message.settings, message.stage)
+                reply = brief_settings(changed)
             else:
-                reply = {"session": await target.update(message.chain)}
+                reply = {"session": brief_session(await target.update(message.chain))}
         except LightmillError as error:
             self._refuse(message.id, error)
         else:

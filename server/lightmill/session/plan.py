@@ -41,7 +41,7 @@ class StagePlan:
         """The same stage with other settings. Raises `InvalidSettings`."""
         overrides = {**self.overrides, **changes}
         values = self.config.validate_settings(self.mode, overrides)
-        return replace(self, overrides=overrides, values=values)
+        return replace(self, overrides=_chosen(values, overrides), values=values)
 
     def moved_load_params(self, values: Mapping[str, Any]) -> list[str]:
         """The load parameters that differ from ``values``; with any, the stage is loaded anew."""
@@ -133,7 +133,13 @@ def _plan_main(
         modes = ", ".join(config.supported_modes())
         message = f"{config.pipeline_id} has no mode {mode!r}; its modes are {modes}"
         raise InvalidInput(message, (FieldError("mode", message),))
-    return StagePlan(MAIN, chosen, mode, overrides, config.validate_settings(mode, overrides))
+    values = config.validate_settings(mode, overrides)
+    return StagePlan(MAIN, chosen, mode, _chosen(values, overrides), values)
+
+
+def _chosen(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked for as it was understood: a long text is not unpacked again at each change."""
+    return {name: values[name] for name in overrides}
 
 
 def _ids(wishes: Mapping[str, list[StageWish] | None], current: ChainPlan | None) -> set[str]:
@@ -177,6 +183,7 @@ def _plan_stage(
         raise InvalidSettings(f"{path}.settings: {error}", fields) from error
     stage_id = wish.id or new_stage_id(wish.pipeline, taken)
     taken.add(stage_id)
+    overrides = _chosen(values, overrides)
     return StagePlan(stage_id, pipeline, "video", overrides, values, wish.enabled)
 
 

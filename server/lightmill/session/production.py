@@ -147,9 +147,15 @@ class Production:
             except BaseException:
                 await _close_all(loaded.values())
                 raise
-            # Settings may have come while it loaded.
-            await self._install(self.plan(wish), kept, loaded)
+            await self._install(self._newest(wish, plan), kept, loaded)
         self._on_change()
+
+    def _newest(self, wish: ChainWish, plan: ChainPlan) -> ChainPlan:
+        """``plan`` with the settings that came while it loaded, where they go with the wish."""
+        try:
+            return self.plan(wish)
+        except LightmillError:
+            return plan
 
     def _kept(self, plan: ChainPlan, wish: ChainWish) -> dict[str, StageRunner]:
         kept: dict[str, StageRunner] = {}
@@ -303,7 +309,8 @@ def _stops(stage: StagePlan) -> bool:
 
 
 async def _close_all(runners: Collection[StageRunner]) -> None:
-    await asyncio.gather(*(runner.aclose() for runner in runners))
+    """To the end, also when whoever asked for it has left: a stage holds components."""
+    await asyncio.shield(asyncio.gather(*(runner.aclose() for runner in runners)))
 
 
 def _refuse_load_params(stage: StagePlan, moved: list[str]) -> None:

@@ -14,6 +14,7 @@ from lightmill.media.rtp import RtpPacket
 from lightmill.media.source import SourceSpec
 from lightmill.media.stills import encode_jpeg, encode_png
 from lightmill.metrics import Rate
+from lightmill.session.brief import brief_session
 from lightmill.session.broadcast import Broadcast
 from lightmill.session.data_push import DataPush
 from lightmill.session.host import ImageFormat, PeerAnswer, PeerRequest, PeerRole, SnapshotOf
@@ -362,7 +363,7 @@ class Session:
         return found
 
     def channel_opened(self, peer: Peer) -> None:
-        peer.push({"type": "state", "session": self.describe()})
+        peer.push({"type": "state", "session": brief_session(self.describe())})
 
     def prefer(self, codec: str) -> None:
         """Set the codec for the peers that come later."""
@@ -371,7 +372,7 @@ class Session:
 
     def _announce(self) -> None:
         session = self.describe()
-        self._push({"type": "state", "session": session})
+        self._push({"type": "state", "session": brief_session(session)})
         self._on_state(self, session)
 
     def _push(self, message: dict[str, Any]) -> None:

@@ -11,9 +11,19 @@ export function emptyChain() {
   return { preprocessors: [], postprocessors: [] };
 }
 
-/** The chain of a SESSION. @param {any} session @returns {Chain} */
-export function chainOf(session) {
-  const strip = (/** @type {any} */ { id, pipeline, settings, enabled }) => ({ id, pipeline, settings, enabled });
+/**
+ * The chain of a SESSION. What the channel left out of it, being long, stays as it was.
+ * @param {any} session @param {Chain} [before] @returns {Chain}
+ */
+export function chainOf(session, before = emptyChain()) {
+  const known = new Map(PLACES.flatMap((place) => before[place].map((stage) => [stage.id, stage])));
+  const strip = (/** @type {any} */ { id, pipeline, settings, enabled, omitted = [] }) => {
+    const old = known.get(id);
+    if (!old || old.pipeline !== pipeline) return { id, pipeline, settings, enabled };
+    const long = omitted.filter((/** @type {string} */ name) => name in old.settings);
+    const kept = Object.fromEntries(long.map((/** @type {string} */ name) => [name, old.settings[name]]));
+    return { id, pipeline, settings: { ...settings, ...kept }, enabled };
+  };
   return {
     preprocessors: session.preprocessors.map(strip),
     postprocessors: session.postprocessors.map(strip),

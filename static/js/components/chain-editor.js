@@ -44,11 +44,16 @@ export class ChainEditor extends HTMLElement {
 
   /** @param {any} session what the server says is running */
   follow(session) {
-    const chain = chainOf(session);
+    const chain = chainOf(session, this.#chain);
     const fresh = !sameStages(chain, this.#chain);
     this.#chain = chain;
     if (fresh) this.#render();
     for (const stage of [...session.preprocessors, ...session.postprocessors]) this.#confirm(stage);
+  }
+
+  /** The server took values; of long ones it does not tell later. @param {string} stage @param {Record<string, any>} settings */
+  applied(stage, settings) {
+    this.#chain = changed(this.#chain, stage, { settings: { ...this.#find(stage)?.settings, ...settings } });
   }
 
   /** Where a refused value is shown. @param {string} stage @param {{field: string, message: string}[]} errors */

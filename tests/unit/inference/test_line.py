@@ -206,3 +206,29 @@ def test_a_stage_that_gave_up_is_left_out_at_once():
     line.hand_on(a, pictures(2))
     assert [one.arrival for one in last.waiting] == [2]
     assert line.hand_on(failed, pictures(3)) and line.dropped == 2
+
+
+def test_the_stage_behind_one_that_gave_up_takes_from_the_camera():
+    failed, four = seat(), seat(4)
+    line = line_of(failed, four)
+    four.waiting.extend(pictures(0))
+    line.leave(failed)
+    assert line.dropped == 1
+    for number in range(1, 5):
+        line.feed(MediaFrame(None, float(number)))
+    assert line.may_start(four)
+    assert [one.arrival for one in line.take(four)] == [1, 2, 3, 4]
+    line.put([new := seat(), four])
+    assert line.is_first(new) and not four.waiting
+
+
+def test_a_stage_that_comes_to_take_more_wakes_those_before_it():
+    a, b, last = seat(), seat(), seat()
+    line = line_of(a, b, last)
+    b.waiting.extend(pictures(1))
+    last.waiting.extend(pictures(0))
+    assert not line.may_start(b)
+    woken: list[bool] = []
+    b.wake = lambda: woken.append(line.may_start(b))
+    line.require(last, 4)
+    assert woken == [True]

@@ -226,3 +226,13 @@ def test_owned_output_shares_no_memory_with_what_was_returned():
     assert made[0].max() == 0 and made[2].is_contiguous() and gray.max() == 0
     assert made[3].y.max() == 0
     assert split_output(video)[0].data_ptr() == video.data_ptr()
+
+
+def test_planes_of_another_device_are_brought_over():
+    """torch's ``meta`` stands for a GPU: it computes nothing, but knows where a tensor is."""
+    u = torch.zeros(2, 2, dtype=torch.uint8)
+    here = YuvPlanes(torch.zeros(4, 4, dtype=torch.uint8), u, u)
+    (there,) = FrameConverter(torch.device("meta")).as_planes([here])
+    assert {plane.device.type for plane in (there.y, there.u, there.v)} == {"meta"}
+    (same,) = FrameConverter(torch.device("cpu")).as_planes([here])
+    assert same is here

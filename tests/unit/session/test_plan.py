@@ -101,3 +101,12 @@ def test_a_wish_goes_through_json_unchanged():
     assert ChainWish.model_validate(asked.model_dump()) == asked
     assert wish().empty and not asked.empty
     assert asked.names_main and not wish(postprocessors=[]).names_main
+
+
+def test_what_was_asked_for_is_kept_as_it_was_understood():
+    table = "LUT_3D_SIZE 2\n" + "0.5 0.25 1\n" * 8
+    chain = plan(pipeline="grade", settings={"cube": table})
+    assert chain.main.overrides == {"cube": chain.main.values["cube"]}
+    assert chain.main.values["cube"] != table
+    changed = chain.main.changed({"lift": 0.1})
+    assert changed.values["cube"] == chain.main.values["cube"]

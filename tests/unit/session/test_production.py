@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from itertools import pairwise
 from time import monotonic
+from typing import ClassVar, Self
 
 import numpy as np
 import pytest
 import torch
+from pydantic import Field, model_validator
 
 from lightmill.config import load_config
 from lightmill.errors import InvalidInput, InvalidSettings, NotFound
@@ -19,12 +22,13 @@ from lightmill.media.frames import MediaFrame
 from lightmill.media.pixels import FrameConverter
 from lightmill.media.playout import Playout
 from lightmill.media.threads import CodecThreads
+from lightmill.pipelines.config import ui_field_config
 from lightmill.pipelines.registry import build_registry
 from lightmill.session.production import Production
 from lightmill.session.services import Services
 from lightmill.session.udp_mux import UdpMux
 from lightmill.session.wish import ChainWish
-from tests.integration.chain_pipelines import CHAIN_PIPELINES, Step
+from tests.integration.chain_pipelines import CHAIN_PIPELINES, Step, StepConfig
 from tests.integration.peers import numbered_picture, read_number
 
 CONVERTER = FrameConverter(torch.device("cpu"))
@@ -364,3 +368,74 @@ async def test_a_refused_or_failing_change_leaves_everything(studio):
     assert studio.stages().keys() == before.keys()
     await studio.show(1)
     assert np.allclose(studio.level, 50, atol=2)
+
+
+class SpanConfig(StepConfig):
+    pipeline_id: ClassVar[str] = "test-span"
+    low: float = Field(1, json_schema_extra=ui_field_config())
+    high: float = Field(5, json_schema_extra=ui_field_config())
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+        return self
+
+
+class Span(Step):
+    @classmethod
+    def get_config_class(cls) -> type[SpanConfig]:
+        return SpanConfig
+
+
+async def test_settings_that_came_while_it_loaded_and_clash_do_not_stop_the_picture(
+    studio, monkeypatch
+):
+    studio.services.registry.register(Span, plugin="tests")
+    await studio.switch(pipeline="test-span")
+    await studio.show(1)
+    acquire = studio.services.components.acquire
+
+    async def meanwhile(*arguments):
+        await studio.production.update_settings({"low": 4})
+        return await acquire(*arguments)
+
+    monkeypatch.setattr(studio.services.components, "acquire", meanwhile)
+    await studio.switch(settings={"high": 2})
+    await studio.show(2)
+    in_force = studio.stages()["main"]["settings"]
+    assert (in_force["low"], in_force["high"]) == (1, 2)
+    assert len(studio.services.components) == 1
+
+
+async def test_what_is_replaced_is_closed_though_nobody_waits_for_the_change_any_more(studio):
+    await studio.switch(pipeline="test-step")
+    change = asyncio.create_task(studio.switch(pipeline="test-veil"))
+    while studio.production.pipeline_id != "test-veil":
+        await asyncio.sleep(0)
+    change.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await change
+    async with asyncio.timeout(20):
+        while len(studio.services.components) > 1:
+            await asyncio.sleep(0.01)
+    await studio.show(1)
+
+
+async def test_pictures_are_not_converted_in_the_loop_for_a_pipeline_that_computes_nothing(
+    studio, monkeypatch
+):
+    threads = set()
+    to_frames = FrameConverter.to_frames
+
+    def noting(self, pictures):
+        threads.add(threading.current_thread())
+        return to_frames(self, pictures)
+
+    await studio.switch(pipeline="passthrough", preprocessors=[step("a")])
+    monkeypatch.setattr("lightmill.inference.stage.FrameConverter.to_frames", noting)
+    frame = CONVERTER.to_frames([torch.zeros(48, 64, 3, dtype=torch.uint8)])[0]
+    threads.clear()
+    studio.production.feed(MediaFrame(frame, monotonic(), 0))
+    await studio.until(lambda: len(studio.shown) == 1)
+    assert threads and threading.current_thread() not in threads

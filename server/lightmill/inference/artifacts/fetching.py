@@ -57,11 +57,12 @@ def fill(order: Order, job: Job, ledger: Ledger) -> None:
 
     """
     wrong: dict[Path, str] = {}
-    missing = _missing(order.files, job, ledger, wrong)
-    if not missing:
-        return
-    first = missing[0]
+    first = order.files[0]
     try:
+        missing = _missing(order.files, job, ledger, wrong)
+        if not missing:
+            return
+        first = missing[0]
         if job.config.offline:
             raise _offline(first, wrong.get(first.path))
         with lock(job.root, order.download, lambda: _wait(order, job)):

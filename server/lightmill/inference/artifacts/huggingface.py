@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from socket import gaierror
 from typing import Any, cast
 
 from lightmill.errors import ArtifactError, Closed
@@ -48,10 +49,16 @@ def fetch(files: Sequence[CachedFile], job: Job) -> dict[Path, ArtifactError]:
         except Closed:
             raise
         except Exception as error:  # the wall before a library whose HTTP client has its own errors
-            if isinstance(error, OSError) and error.errno is not None:
+            if _is_of_the_disk(error):
                 raise
             raise unreachable(file, f"{_first_line(error)}.") from error
     return {}
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Broken connections and unknown hosts are ``OSError`` too."""
+    of_the_net = isinstance(error, (ConnectionError, TimeoutError, gaierror))
+    return isinstance(error, OSError) and error.errno is not None and not of_the_net
 
 
 def _first_line(error: BaseException) -> str:

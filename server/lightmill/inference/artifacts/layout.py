@@ -84,7 +84,7 @@ def _folder(artifact: Artifact, root: Path) -> tuple[Path, str | None]:
 
 def _inside(folder: Path, name: str) -> Path:
     parts = PurePosixPath(name).parts
-    if not parts or parts[0] == "/" or ".." in parts:
+    if not parts or parts[0] == "/" or ".." in parts or "\0" in name:
         raise ArtifactError(f"{name!r} is no file name; an artifact's names are plain paths")
     return folder.joinpath(*parts)
 

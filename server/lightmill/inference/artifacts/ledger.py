@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,7 +63,7 @@ class Ledger:
             return "it is not there"
         if file.sha256 is not None:
             found = _hash(file.path, check)
-            if found != file.sha256:
+            if found != file.sha256.lower():
                 return f"its sha256 is {found}, not {file.sha256}"
         if _fingerprint(file) != before:
             return "it is still being written"
@@ -91,11 +92,11 @@ class Ledger:
         """``present``, ``unchecked`` (there, not compared yet), ``partial`` or ``missing``."""
         if self.knows(file):
             return "present"
-        if file.path.is_file():
+        if os.path.isfile(file.path):  # `Path.is_file` raises where a folder may not be looked into
             return "unchecked"
         library = library_folder_of(file)
         begun = library is not None and next(library.rglob("*.incomplete"), None) is not None
-        return "partial" if begun or part_of(file.path).is_file() else "missing"
+        return "partial" if begun or os.path.isfile(part_of(file.path)) else "missing"
 
 
 def _hash(path: Path, check: Callable[[], None]) -> str:
@@ -112,7 +113,7 @@ def _fingerprint(file: CachedFile) -> Fingerprint | None:
         found = file.path.stat()
     except OSError:
         return None
-    return (file.sha256, found.st_size, found.st_mtime_ns) if file.path.is_file() else None
+    return (file.sha256, found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
 def _record(path: Path) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lightmill.config import ArtifactsConfig
-from lightmill.errors import CacheUnwritable, Closed, Conflict, LightmillError
+from lightmill.errors import ArtifactError, CacheUnwritable, Closed, Conflict, LightmillError
 from lightmill.inference.artifacts.fetching import Order, fill, lock
 from lightmill.inference.artifacts.job import Job
 from lightmill.inference.artifacts.layout import (
@@ -162,9 +162,17 @@ class ArtifactStore:
     def _order(self, download: str, pipeline: str, members: Sequence[CachedFile]) -> Order:
         """Add what other pipelines need from the same download."""
         paths = {file.path for file in members}
-        everything = by_download(self._files(self._declared())).get(download, [])
+        everything = by_download(self._declared_files()).get(download, [])
         others = {file.path: file for file in everything if file.path not in paths}
         return Order(download, pipeline, tuple(members), tuple(others.values()))
+
+    def _declared_files(self) -> list[CachedFile]:
+        """Without those that a plug-in declares wrongly: they fail when its own pipeline is loaded."""
+        files: list[CachedFile] = []
+        for artifact in self._declared():
+            with suppress(ArtifactError):
+                files += self._files([artifact])
+        return files
 
     async def _bring(self, order: Order, on_progress: OnProgress) -> None:
         paths = {file.path for file in order.files}

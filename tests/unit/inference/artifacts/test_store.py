@@ -12,6 +12,7 @@ import pytest
 
 from lightmill.errors import (
     ArtifactCorrupt,
+    ArtifactError,
     ArtifactUnreachable,
     CacheFull,
     CacheUnwritable,
@@ -232,3 +233,15 @@ def test_the_cache_follows_xdg(monkeypatch):
     assert cache_directory("", {"XDG_CACHE_HOME": "/var/x"}) == Path("/var/x/lightmill")
     assert cache_directory("", {"XDG_CACHE_HOME": "relative"}) == Path.home() / ".cache/lightmill"
     assert cache_directory("/srv/models", {}) == Path("/srv/models")
+
+
+async def test_what_a_plugin_declares_wrongly_keeps_nobody_else_from_their_files(
+    weights, open_store, cache
+):
+    wrong = replace(weights, name="../elsewhere")
+    store = open_store((weights, wrong, replace(weights, name="a\0b")))
+    await store.fetch(needing(weights))
+    assert path_of(weights, cache).read_bytes() == CONTENT
+    with pytest.raises(ArtifactError, match="plain paths"):
+        await store.fetch(needing(wrong))
+    await store.aclose()
