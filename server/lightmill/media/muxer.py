@@ -13,6 +13,7 @@ from av.error import FFmpegError, ProtocolNotFoundError
 from lightmill.errors import MediaError
 from lightmill.media.audio import SAMPLE_RATE_HZ
 from lightmill.media.disk_file import DiskFile
+from lightmill.media.sound_grid import SILENCE
 
 VIDEO_BASE = fractions.Fraction(1, 90_000)
 SOUND_BASE = fractions.Fraction(1, SAMPLE_RATE_HZ)
@@ -115,17 +116,23 @@ class _AacEncoder:
         self._resampler = AudioResampler("fltp", "stereo", SAMPLE_RATE_HZ, AAC_FRAME_SAMPLES)
 
     def encode(self, payload: bytes, pts: int) -> list[Any]:
-        packet = av.Packet(payload)
-        packet.pts, packet.time_base = pts, SOUND_BASE
-        frames = self._decoder.decode(packet)
         return [
             encoded
-            for frame in frames
+            for frame in self._decode(payload, pts)
             for even in self._resampler.resample(frame)
             for encoded in self._encoder.encode(even)
             # The encoder's run-up lies before the beginning, where FLV takes nothing.
             if encoded.pts >= 0
         ]
+
+    def _decode(self, payload: bytes, pts: int) -> list[Any]:
+        """A publisher sends what it likes; no packet of its may end a file."""
+        packet = av.Packet(payload)
+        packet.pts, packet.time_base = pts, SOUND_BASE
+        try:
+            return self._decoder.decode(packet)
+        except FFmpegError:
+            return [] if payload == SILENCE else self._decode(SILENCE, pts)
 
 
 def _packet(data: bytes, pts: int, time_base: fractions.Fraction, stream: Any) -> Any:

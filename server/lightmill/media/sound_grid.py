@@ -18,6 +18,8 @@ PULL = 0.002
 """Share of a smaller difference that each packet corrects: two clocks differ by a little, always."""
 LATE_S = 1.0
 """Sound that has not come so long after its picture is taken for silence."""
+LONGEST_TICKS = SAMPLE_RATE_HZ * 120 // 1000
+"""No packet sounds longer (RFC 6716 section 3.2.5)."""
 FRAME_TICKS = (480, 960, 1920, 2880)
 """Durations of SILK frames by the two bits that choose them (RFC 6716 section 3.1)."""
 
@@ -94,5 +96,6 @@ def duration_ticks(payload: bytes) -> int:
     else:
         ticks = 120 << (config & 3)
     if code == 3:
-        return ticks * (payload[1] & 63) if len(payload) > 1 else 0
+        ticks *= payload[1] & 63 if len(payload) > 1 else 0
+        return ticks if ticks <= LONGEST_TICKS else 0
     return ticks * (1 if code == 0 else 2)

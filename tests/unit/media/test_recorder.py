@@ -13,6 +13,7 @@ from lightmill.errors import LimitReached, MediaError
 from lightmill.media.encode import VideoEncoder
 from lightmill.media.frames import EncodedPicture, OutgoingFrame
 from lightmill.media.recorder import QUEUE_PACKETS, Recorder
+from lightmill.media.sound_grid import SILENCE
 
 
 def pictures(n_frames, size=(64, 48), at=10.0, keyframe_each=10):
@@ -31,11 +32,11 @@ def pictures(n_frames, size=(64, 48), at=10.0, keyframe_each=10):
 class Bench:
     """A recorder in a folder; ``end`` waits for its thread and gives the cause."""
 
-    def __init__(self, folder, check=lambda progress: None):
+    def __init__(self, folder, check=lambda progress: None, sound="opus"):
         self._ended = threading.Event()
         self.cause = None
         self.recorder = Recorder(
-            lambda part: folder / f"part-{part}.mp4", "opus", check, self._on_end
+            lambda part: folder / f"part-{part}.mp4", sound, check, self._on_end
         )
 
     def _on_end(self, cause):
@@ -163,3 +164,17 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path):
         bench.recorder.picture(frame)
     assert "File exists" in str(bench.end())
     assert (tmp_path / "part-1.mp4").read_bytes() == b"mine"
+
+
+def test_sound_that_is_none_ends_no_recording(tmp_path):
+    """A publisher's packets are passed on as they are; AAC is made of what can be decoded."""
+    bench = Bench(tmp_path, sound="aac")
+    for number, frame in enumerate(pictures(30)):
+        assert bench.recorder.picture(frame)
+        payload = b"\xfd\x00" if number % 5 == 0 else SILENCE
+        bench.recorder.sound(OutgoingFrame([payload], number * 960, 10 + number / 50))
+    assert bench.end() is None
+    assert len(times(tmp_path / "part-1.mp4")) == 30
+    with av.open(str(tmp_path / "part-1.mp4")) as container:
+        n_samples = sum(frame.samples for frame in container.decode(audio=0))
+    assert n_samples > 0.4 * 48_000

@@ -80,6 +80,7 @@ def test_a_timeline_that_wraps_goes_on():
         (b"\x80\x01", 120),  # CELT, 2.5 ms
         (b"\xfb\x03\x01", 2880),  # CELT, three of 20 ms
         (b"\xfb", 0),  # cut off
+        (b"\xff\xff\xff", 0),
     ],
 )
 def test_durations(payload, ticks):
