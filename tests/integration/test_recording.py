@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -16,6 +17,7 @@ import av
 import pytest
 from aiortc.mediastreams import AudioStreamTrack
 
+from lightmill.session.shelf import Shelf
 from tests.integration.lips import Publisher, write_clip
 from tests.integration.peers import NumberedTrack, PeerClient, read_number
 from tests.integration.test_offer import wait_for_state
@@ -278,6 +280,28 @@ async def test_the_sessions_end_ends_the_file(http, peer, tmp_path):
     assert (await http.delete("/sessions/show")).status == 204
     movie = await asyncio.to_thread(Movie, tmp_path / begun["file"])
     assert movie.numbers
+
+
+async def test_a_session_that_ends_while_a_recording_begins_leaves_none(
+    http, peer, tmp_path, monkeypatch
+):
+    began, may_go, prepare = threading.Event(), threading.Event(), Shelf.prepare
+
+    def slowly(shelf: Shelf) -> None:
+        began.set()
+        assert may_go.wait(30)
+        prepare(shelf)
+
+    monkeypatch.setattr(Shelf, "prepare", slowly)
+    await peer(http).whip("show", NumberedTrack())
+    starting = asyncio.create_task(http.post("/sessions/show/recording"))
+    assert await asyncio.to_thread(began.wait, 30)
+    assert (await http.delete("/sessions/show")).status == 204
+    may_go.set()
+    refused = await starting
+    assert refused.status == 409 and "has ended" in await refused.text()
+    assert not list(tmp_path.glob("*.mp4"))
+    assert not [one for one in threading.enumerate() if one.name == "recorder"]
 
 
 async def test_it_works_with_workers(peer, tmp_path):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lightmill.config import RecordingConfig
-from lightmill.errors import Conflict, LightmillError, LimitReached, NotFound
+from lightmill.errors import Closed, Conflict, LightmillError, LimitReached, NotFound, Unavailable
 from lightmill.media.recorder import Progress, Recorder
 from lightmill.session.broadcast import Broadcast
 from lightmill.session.shelf import SUFFIX, Shelf, new_id, part_id
@@ -69,7 +69,7 @@ class Recording:
             raise LimitReached("the recording ended: it has recording.max_length_s")
         try:
             self._shelf.check_room()
-        except LimitReached as limit:
+        except Unavailable as limit:
             raise LimitReached(f"the recording ended: {limit}") from None
 
     def _tell_end(self, cause: LightmillError | None) -> None:
@@ -114,6 +114,7 @@ class RecordingDesk:
         self._on_change = on_change
         self._recording: Recording | None = None
         self._starting = False
+        self._closed = False
 
     @property
     def active(self) -> bool:
@@ -127,6 +128,7 @@ class RecordingDesk:
         """Begin one.
 
         Raises:
+            Closed: the session has ended.
             Conflict: one runs.
             Unavailable, LimitReached: there is no place for it.
 
@@ -138,6 +140,8 @@ class RecordingDesk:
             await asyncio.to_thread(self._shelf.prepare)
         finally:
             self._starting = False
+        if self._closed:
+            raise Closed(f"{self._session} has ended")
         self.warning = None
         self._recording = Recording(
             self._session, self._broadcast, self._config, self._shelf, self._ended
@@ -160,6 +164,7 @@ class RecordingDesk:
             self._on_change()
 
     async def aclose(self) -> None:
-        """End what runs. Idempotent."""
+        """End what runs, and begin no more. Idempotent."""
+        self._closed = True
         if self._recording is not None:
             await self._recording.stop()

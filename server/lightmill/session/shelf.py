@@ -63,7 +63,7 @@ class Shelf:
 
         Raises:
             Unavailable: it cannot be written.
-            LimitReached: ``recording.max_bytes`` or ``recording.min_free_bytes`` is reached.
+            LimitReached: ``recording.max_bytes`` (of all files there) or ``recording.min_free_bytes`` is reached.
 
         """
         try:
@@ -77,13 +77,16 @@ class Shelf:
         self.check_room()
 
     def check_room(self) -> None:
-        """Raises `LimitReached` when there is no room for more."""
-        total = sum(one.size_bytes for one in self._files())
+        """Raises `LimitReached` when there is no room for more, `Unavailable` without a folder."""
+        total = sum(status.st_size for _, status in self._regular())
         if total >= self._config.max_bytes:
             raise LimitReached(
                 f"all recordings together have {total} bytes; delete some or raise recording.max_bytes"
             )
-        free = shutil.disk_usage(self.directory).free
+        try:
+            free = shutil.disk_usage(self.directory).free
+        except OSError as error:
+            raise self._unreadable(error) from error
         if free <= self._config.min_free_bytes:
             raise LimitReached(
                 f"the disk of recording.dir has {free} bytes left; make room or lower "
@@ -94,24 +97,33 @@ class Shelf:
         return self.directory / f"{recording}{SUFFIX}"
 
     def list(self) -> list[Shelved]:
-        """All recordings, the newest first."""
+        """All recordings, the newest first. Raises `Unavailable`."""
         return sorted(self._files(), key=lambda one: one.changed_at, reverse=True)
 
     def _files(self) -> Iterator[Shelved]:
+        for path, status in self._regular():
+            name = path.name.removesuffix(SUFFIX)
+            if name != path.name and ID.fullmatch(name):
+                yield Shelved(name, path, status.st_size, status.st_mtime)
+
+    def _regular(self) -> Iterator[tuple[Path, os.stat_result]]:
+        """Every regular file of the folder, what sinks wrote among them."""
         try:
             entries = list(os.scandir(self.directory))
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise self._unreadable(error) from error
         for entry in entries:
-            name = entry.name.removesuffix(SUFFIX)
-            if name == entry.name or not ID.fullmatch(name):
-                continue
             try:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
             if stat.S_ISREG(status.st_mode):
-                yield Shelved(name, Path(entry.path), status.st_size, status.st_mtime)
+                yield Path(entry.path), status
+
+    def _unreadable(self, error: OSError) -> Unavailable:
+        return Unavailable(f"recording.dir {self.directory} cannot be read: {error.strerror}")
 
     def find(self, recording: str) -> Shelved:
         """Look up by id. Raises `RecordingNotFound`."""

@@ -56,6 +56,21 @@ def test_limits_name_their_keys(tmp_path):
         shelf(tmp_path / "x.mp4/below").prepare()
 
 
+def test_what_sinks_wrote_counts(tmp_path):
+    (tmp_path / "show.ts").write_bytes(bytes(100))
+    with pytest.raises(LimitReached, match=r"recording\.max_bytes"):
+        shelf(tmp_path, max_bytes=100).prepare()
+    assert shelf(tmp_path).list() == []
+
+
+def test_a_folder_that_is_none_or_gone_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unavailable, match=r"recording\.dir"):
+        shelf(tmp_path / "file").list()
+    with pytest.raises(Unavailable, match=r"recording\.dir"):
+        shelf(tmp_path / "gone").check_room()
+
+
 def test_ids_are_names():
     made = new_id("s" * 64, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     assert made.startswith("s" * 64 + "-20260102-030405-") and ID.fullmatch(part_id(made, 12))
