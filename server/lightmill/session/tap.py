@@ -25,7 +25,8 @@ class Tap:
     """Follows one lane, asks it for a keyframe each ``keyframe_s`` and hands on whole pictures.
 
     `follow` changes lanes without a gap: the old one goes on until the new one's first keyframe.
-    After a picture that was not taken, or that a lane made smaller, the next is a keyframe.
+    After a picture that was not taken, or that a lane made smaller, the next is a keyframe. A taker
+    that stays full gets one each ``keyframe_s`` too: viewers of the lane pay for every one.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Tap:
         self._keyframe_s = keyframe_s
         self._on_close = on_close
         self._keyframe_at = 0.0
+        self._mended_at = float("-inf")
         self._broken = True
         self._takes: dict[Lane, Callable[[OutgoingFrame], None]] = {}
         self._lane: Lane | None = None
@@ -65,8 +67,12 @@ class Tap:
             old, self._lane = self._lane, lane
             if old is not None:
                 self._forget(old)
-        if not picture.whole or (self._broken and not frame.keyframe):
-            self._mend(lane)
+        if not picture.whole:
+            # A keyframe would be small too; a lane that grows again begins with one.
+            self._broken = True
+            return
+        if self._broken and not frame.keyframe:
+            self._mend(lane, frame.at)
             return
         if frame.keyframe:
             self._keyframe_at = frame.at
@@ -74,11 +80,13 @@ class Tap:
             lane.gate.request()
         self._broken = False
         if not self.taker.picture(frame):
-            self._mend(lane)
+            self._mend(lane, frame.at)
 
-    def _mend(self, lane: Lane) -> None:
+    def _mend(self, lane: Lane, at: float) -> None:
         self._broken = True
-        lane.gate.request()
+        if at - self._mended_at >= self._keyframe_s:
+            self._mended_at = at
+            lane.gate.request()
 
     def _forget(self, lane: Lane) -> None:
         lane.fanout.unlisten(self._takes.pop(lane))

@@ -97,15 +97,29 @@ def test_after_a_smaller_picture_or_a_full_queue_comes_a_keyframe(taker):
     Tap(taker, 10.0, lambda tap: None).follow(lane)
     lane.send(0.0)
     lane.send(0.1, whole=False)
+    assert not lane.gate.requested  # it would be small, and viewers pay for it
     lane.send(0.2)
-    taker.full = True
     lane.send(0.3)
-    taker.full = False
     lane.send(0.4)
-    lane.send(0.5)
     assert [(at, keyframe) for _, at, keyframe in taker.seen] == [
         (0.0, True),
-        (0.2, True),
-        (0.4, True),
-        (0.5, False),
+        (0.3, True),
+        (0.4, False),
     ]
+
+
+def test_a_taker_that_stays_full_costs_a_keyframe_each_interval_and_no_more(taker):
+    lane = FakeLane("a")
+    Tap(taker, 1.0, lambda tap: None).follow(lane)
+    lane.send(0.0)
+    taker.full = True
+    keyframes = []
+    lane.fanout.listen(lambda frame: keyframes.append(frame.at) if frame.keyframe else None)
+    lane.gate.sent(0.0)
+    for number in range(1, 31):
+        lane.send(number / 10)
+    assert keyframes == [0.2, 1.2, 2.2]
+    taker.full = False
+    for number in range(31, 41):
+        lane.send(number / 10)
+    assert [frame for frame in taker.seen if frame[1] > 0][0] == ("a", 3.2, True)
