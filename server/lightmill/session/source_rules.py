@@ -32,7 +32,7 @@ def source_spec(request: SourceRequest, config: SourcesConfig) -> SourceSpec:
     if "://" not in url and (scheme == "file" or not colon or Path(url).is_absolute()):
         return _file(rest if scheme == "file" and colon else url, request, config)
     if scheme == "file":
-        return _file(unquote(urlsplit(url).path), request, config)
+        return _file(_path_of(url), request, config)
     return _stream(url, scheme.lower(), request, config)
 
 
@@ -53,22 +53,38 @@ def _stream(url: str, scheme: str, request: SourceRequest, config: SourcesConfig
     return SourceSpec(url, masked(url), kind, request.loop, config.rtsp_transport)
 
 
+def _path_of(url: str) -> str:
+    try:
+        return unquote(urlsplit(url).path)
+    except ValueError:
+        raise _refused("name a file, as in file:///folder/clip.mp4") from None
+
+
 def _file(path: str, request: SourceRequest, config: SourcesConfig) -> SourceSpec:
-    if request.trusted:
-        found = Path(path).expanduser().resolve()
-    elif config.dir is None:
-        raise _refused("files of the server are not allowed; see sources.dir")
-    else:
-        root = config.dir.resolve()
-        found = (root / path).resolve()
-        if not found.is_relative_to(root):
-            raise _refused("name a file inside the folder sources.dir")
-    if not found.is_file():
+    try:
+        found = _found(path, request, config)
+        is_there = found.is_file()
+    except (ValueError, OSError, RuntimeError):
+        # Too long, with a NUL, a folder that may not be read, an unknown user's home.
+        found, is_there = Path(), False
+    if not is_there:
         raise _refused(
             f"there is no file {path[:200]!r}; check its name and the folder sources.dir"
         )
     shown = str(found) if request.trusted or config.dir is None else path.lstrip("/")
     return SourceSpec(str(found), shown, SourceKind.FILE, request.loop)
+
+
+def _found(path: str, request: SourceRequest, config: SourcesConfig) -> Path:
+    if request.trusted:
+        return Path(path).expanduser().resolve()
+    if config.dir is None:
+        raise _refused("files of the server are not allowed; see sources.dir")
+    root = config.dir.resolve()
+    found = (root / path).resolve()
+    if not found.is_relative_to(root):
+        raise _refused("name a file inside the folder sources.dir")
+    return found
 
 
 def _camera(device: str, request: SourceRequest, config: SourcesConfig) -> SourceSpec:
