@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import imageio_ffmpeg
 import psutil
 import pytest
@@ -191,6 +193,44 @@ async def test_a_file_beside_the_recordings(http, peer, tmp_path):
         assert movie.codecs == ["h264", "opus" if name == "show.mp4" else "aac"]
     listed = (await (await http.get("/recordings")).json())["recordings"]
     assert [one["id"] for one in listed] == ["show"]
+
+
+async def test_two_sinks_of_one_name_write_two_files(http, peer, tmp_path):
+    await http.post("/sessions", json={"name": "show"})
+    sinks = await asyncio.gather(add(http, "file:show.ts"), add(http, "file:show.ts"))
+    async with asyncio.timeout(40):
+        while True:
+            listed = (await (await http.get("/sessions/show/sinks")).json())["sinks"]
+            if all(one["state"] == "live" and one["sent_bytes"] for one in listed):
+                break
+            await asyncio.sleep(0.05)
+    for sink in sinks:
+        await remove(http, sink)
+    for name in ("show.ts", "show-2.ts"):
+        with av.open(str(tmp_path / name)) as container:
+            assert next(container.decode(video=0)).width
+
+
+async def test_a_sink_that_failed_for_good_keeps_no_session(server, tmp_path):
+    recording = {"dir": str(tmp_path), "min_free_bytes": 0, "max_length_s": 0.1}
+    http = await server(recording=recording, session={"idle_s": 0.2})
+    await http.post("/sessions", json={"name": "show"})
+    await add(http, "file:show.ts")
+    async with asyncio.timeout(40):
+        while (await http.get("/sessions/show")).status != 404:
+            await asyncio.sleep(0.05)
+
+
+async def test_without_processes_a_sink_tries_again(http, peer, monkeypatch):
+    async def none(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    await http.post("/sessions", json={"name": "show"})
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", none)
+    sink = await add(http, f"rtmp://127.0.0.1:{free_port()}/live/key")
+    found = await until(http, lambda one: one["state"] == "retrying")
+    assert found["error"] == "Too many open files"
+    await remove(http, sink)
 
 
 @pytest.mark.parametrize(

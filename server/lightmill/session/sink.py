@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any
 
 from lightmill.config import Config
-from lightmill.errors import LimitReached
+from lightmill.errors import Unavailable
 from lightmill.media.frames import OutgoingFrame
 from lightmill.media.push import Order, pack
 from lightmill.session.broadcast import Broadcast
@@ -60,6 +60,11 @@ class Sink:
         """Whether the next failure is the last."""
         self._task = asyncio.create_task(self._run(), name=f"sink {self.id}")
 
+    @property
+    def failed(self) -> bool:
+        """Whether it will never send again."""
+        return self._state == "failed"
+
     def describe(self) -> dict[str, Any]:
         """The SINK of ``docs/protocol.md``; the URL without what may be a secret."""
         return {
@@ -104,7 +109,10 @@ class Sink:
         delay_s = FIRST_RETRY_S
         while True:
             self._show("connecting")
-            error = await self._attempt()
+            try:
+                error = await self._attempt()
+            except OSError as failure:  # no process or no file to be had
+                error = failure.strerror or type(failure).__name__
             steady = self._live_at is not None and monotonic() - self._live_at > STEADY_S
             if self._resized:
                 continue
@@ -127,10 +135,16 @@ class Sink:
         self._on_change()
 
     async def _attempt(self) -> str:
-        """Send until something breaks; returns what."""
-        timeout_s = self._config.sinks.timeout_s
+        """Send until something breaks; returns what. Raises `OSError` without a process or a file."""
         self._live_at, self._size, self._resized = None, None, False
         target = await asyncio.to_thread(self._target.fresh)
+        try:
+            return await self._send(target)
+        finally:
+            await asyncio.to_thread(self._target.tidy, target)
+
+    async def _send(self, target: str) -> str:
+        timeout_s = self._config.sinks.timeout_s
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "lightmill.media.push"),
             stdin=asyncio.subprocess.PIPE,
@@ -182,7 +196,7 @@ class Sink:
             cause: str | None = None
             try:
                 await asyncio.to_thread(shelf.check_room)
-            except LimitReached as limit:
+            except Unavailable as limit:
                 cause = str(limit)
             if monotonic() - began_at >= self._config.recording.max_length_s:
                 cause = "it has recording.max_length_s"

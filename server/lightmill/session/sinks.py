@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from lightmill.config import Config
-from lightmill.errors import LimitReached, SinkNotFound
+from lightmill.errors import Closed, LimitReached, SinkNotFound
 from lightmill.session.broadcast import Broadcast
 from lightmill.session.sink import Sink
 from lightmill.session.target import parse_target
@@ -26,8 +26,10 @@ class Sinks:
         self._sinks: dict[str, Sink] = {}
         self._closed = False
 
-    def __len__(self) -> int:
-        return len(self._sinks)
+    @property
+    def active(self) -> bool:
+        """Whether one of them sends, or tries to."""
+        return not all(sink.failed for sink in self._sinks.values())
 
     def describe(self) -> list[dict[str, Any]]:
         return [sink.describe() for sink in self._sinks.values()]
@@ -38,13 +40,16 @@ class Sinks:
         Raises:
             InvalidInput: it is no address that is allowed.
             LimitReached: there are enough, or no room for a file.
+            Closed: the session has ended.
 
         """
         target = parse_target(url, sound, self._config)
         most = self._config.sinks.max_per_session
         if target.shelf is not None:
             await asyncio.to_thread(target.shelf.prepare)
-        if len(self._sinks) >= most or self._closed:
+        if self._closed:
+            raise Closed(f"{self._session} has ended")
+        if len(self._sinks) >= most:
             raise LimitReached(f"{self._session} has {most} sinks; see sinks.max_per_session")
         sink = Sink(target, self._broadcast, self._config, self._on_change)
         self._sinks[sink.id] = sink

@@ -1,8 +1,10 @@
-"""Where a sink may send: addresses read strictly. Pure but for `Target.fresh`."""
+"""Where a sink may send: addresses read strictly. Pure but for `Target.fresh` and `Target.tidy`."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -40,15 +42,31 @@ class Target:
         return self.shelf is not None
 
     def fresh(self) -> str:
-        """What FFmpeg is to open: the URL, or a file's path that nothing has yet."""
+        """What FFmpeg is to open: the URL, or a file that is made here, so that no other sink takes it.
+
+        Raises:
+            OSError: it cannot be made.
+
+        """
         if self.shelf is None:
             return self.url
         stem, dot, suffix = self.url.rpartition(".")
         number, path = 1, self.shelf.directory / self.url
-        while path.exists():
-            number += 1
-            path = self.shelf.directory / f"{stem}-{number}{dot}{suffix}"
-        return str(path)
+        while True:
+            try:
+                path.touch(exist_ok=False)
+            except FileExistsError:
+                number += 1
+                path = self.shelf.directory / f"{stem}-{number}{dot}{suffix}"
+            else:
+                return str(path)
+
+    def tidy(self, opened: str) -> None:
+        """Remove the file that `fresh` made when nothing was written into it."""
+        if self.local:
+            with suppress(OSError):
+                if not Path(opened).stat().st_size:
+                    Path(opened).unlink()
 
 
 def parse_target(url: str, sound: Literal["opus", "aac"] | None, config: Config) -> Target:

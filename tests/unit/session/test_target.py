@@ -32,9 +32,13 @@ def test_files_get_names_that_nothing_has(tmp_path):
         True,
         str(tmp_path / "show.mp4"),
     )
-    for name in ("show.mp4", "show-2.mp4"):
-        (tmp_path / name).write_text("")
-    assert target.fresh() == str(tmp_path / "show-3.mp4")
+    (tmp_path / "show-2.mp4").write_text("taken")
+    third = target.fresh()
+    assert third == str(tmp_path / "show-3.mp4")
+    (tmp_path / "show.mp4").write_text("written")
+    for name in ("show.mp4", "show-3.mp4"):
+        target.tidy(str(tmp_path / name))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["show-2.mp4", "show.mp4"]
 
 
 @pytest.mark.parametrize("url", ["udp://h:1", "file:a/b.mp4", "rtmp://", "x", "rtmp://[::1/x"])
