@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
 
+import av
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from lightmill.session.source import SourcePublisher
 from tests.integration.clips import write_clip
 from tests.integration.peers import NumberedTrack, Watcher
 
@@ -235,6 +237,68 @@ async def test_a_lost_stream_is_opened_again(server, folder):
             http, "tv", lambda s: is_in("connected")(s) and s["input"]["frames"] > N_FRAMES
         )
         assert asked >= 3
+
+
+async def test_a_stream_without_one_picture_yet_is_tried_again(server, folder):
+    clip = (write_clip(folder / "live.ts", N_FRAMES, FPS)).read_bytes()
+    with av.open(str(folder / "live.ts")) as container:
+        first = next(packet for packet in container.demux(video=0) if packet.size)
+        tables = clip[: first.pos]
+    asked = 0
+
+    async def early(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        response = web.StreamResponse(headers={"Content-Type": "video/mp2t"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        await response.write(clip if asked > 1 else tables)
+        return response
+
+    async with web_server(early) as url:
+        http = await server()
+        await http.post("/sessions", json={"name": "tv", "source": {"url": f"{url}/live.ts"}})
+        await session_until(http, "tv", lambda s: s["input"]["frames"] > 0)
+
+
+async def test_a_refused_peer_does_not_end_what_a_source_keeps(server, peer, folder):
+    http = await server(sources={"dir": str(folder)})
+    publisher = await peer(http).whip("tv", NumberedTrack())
+    await http.put("/sessions/tv/source", json={"url": "clip.mp4", "loop": True})
+    await publisher.aclose()
+    await session_until(http, "tv", is_in("connected"))
+    refused = await http.post(
+        "/whep/tv", data="v=0", headers={"Content-Type": "application/sdp"}
+    )
+    assert refused.status in (400, 422)
+    assert (await http.get("/sessions/tv")).status == 200
+
+
+async def test_a_publisher_that_comes_while_a_source_is_closed_keeps_its_session(
+    server, peer, folder, monkeypatch
+):
+    """A source that resolves a name takes seconds to close."""
+    http = await server(sources={"dir": str(folder)}, session={"grace_s": 0.1})
+    first = await peer(http).whip("tv", NumberedTrack())
+    await http.put("/sessions/tv/source", json={"url": "clip.mp4", "loop": True})
+    await first.aclose()
+    await session_until(http, "tv", is_in("connected"))
+    closing, may_close, close = asyncio.Event(), asyncio.Event(), SourcePublisher.aclose
+
+    async def slowly(source: SourcePublisher, reason: str = "closed") -> None:
+        closing.set()
+        await may_close.wait()
+        await close(source, reason)
+
+    monkeypatch.setattr(SourcePublisher, "aclose", slowly)
+    deleted = asyncio.create_task(http.delete("/sessions/tv/source"))
+    await closing.wait()
+    await peer(http).whip("tv", NumberedTrack())
+    may_close.set()
+    assert (await deleted).status == 204
+    await asyncio.sleep(0.5)
+    session = await (await http.get("/sessions/tv")).json()
+    assert session["publisher"]["role"] == "publisher"
 
 
 async def test_a_server_that_hangs_holds_nothing_up(server):

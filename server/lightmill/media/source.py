@@ -161,22 +161,29 @@ class SourceReader:
             )
             with opened as container:
                 finite = spec.kind is SourceKind.FILE or container.duration is not None
-                self._read_rounds(container, repeat=finite and spec.loop)
+                self._read_rounds(container, finite=finite)
             if self._interrupt.is_set() or not (finite and spec.loop):
                 return finite
             self._timeline.restart()
 
-    def _read_rounds(self, container: InputContainer, *, repeat: bool) -> None:
-        """Read to the end, again and again with ``repeat``, as long as it can be rewound."""
+    def _read_rounds(self, container: InputContainer, *, finite: bool) -> None:
+        """Read to the end; what is finite and looped again and again, as long as it can be rewound.
+
+        Raises:
+            SourceRefused: it is finite and has no picture; a live stream may have one next time.
+
+        """
         sound = self._sound_of(container)
         while True:
             before = self._n_pictures
             self._read_round(container, sound)
             if self._interrupt.is_set():
                 return
+            if not finite:
+                return
             if self._n_pictures == before:
                 raise SourceRefused("not one picture of it could be decoded")
-            if not repeat or not self._rewind(container, sound):
+            if not self._spec.loop or not self._rewind(container, sound):
                 return
 
     def _sound_of(self, container: InputContainer) -> SourceSound | None:

@@ -119,7 +119,8 @@ class LocalSessionHost:
                 return await session.accept(request)
             except BaseException:
                 session.codec = codec
-                if not session.peers and not session.pinned and not session.waits_for_publisher:
+                kept = session.pinned or session.is_fed or session.waits_for_publisher
+                if not session.peers and not kept:
                     await self._end(session, "its first peer was refused")
                 raise
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any
 
-from lightmill.errors import LimitReached, NotFound, PeerNotFound, PublisherPresent
+from lightmill.errors import Closed, LimitReached, NotFound, PeerNotFound, PublisherPresent
 from lightmill.media.frames import MediaFrame
 from lightmill.media.rtp import RtpPacket
 from lightmill.media.source import SourceSpec
@@ -108,10 +108,12 @@ class Session:
 
         Raises:
             PublisherPresent: there is a publisher, and ``session.publisher_takeover`` is off.
+            Closed: the session ends.
             LimitReached: ``session.max_viewers`` are here already.
             InvalidDescription: the offer cannot be negotiated.
 
         """
+        self._check_open()
         publishes = request.role is not PeerRole.VIEWER
         if publishes:
             self._check_takeover()
@@ -133,6 +135,10 @@ class Session:
         self._announce()
         return PeerAnswer(sdp, self.name, peer.id, peer.etag)
 
+    def _check_open(self) -> None:
+        if self._closing is not None:
+            raise Closed(f"{self.name} has ended")
+
     def _check_takeover(self) -> None:
         if self._publisher and not self._is_over and not self._config.session.publisher_takeover:
             raise PublisherPresent(
@@ -149,7 +155,7 @@ class Session:
         return self.source is not None and self.source.is_over
 
     @property
-    def _is_fed(self) -> bool:
+    def is_fed(self) -> bool:
         """Whether a source keeps the session, though nobody may be there."""
         return self.source is not None and not self.source.is_over
 
@@ -157,9 +163,11 @@ class Session:
         """Let the server's own source take the publisher's place.
 
         Raises:
+            Closed: the session ends.
             PublisherPresent: there is a publisher, and ``session.publisher_takeover`` is off.
 
         """
+        self._check_open()
         self._check_takeover()
         source = SourcePublisher(spec, self, self._config)
         self._keep()
@@ -247,7 +255,7 @@ class Session:
             self._frame_at = None
         await peer.aclose(reason)
         self._announce()
-        if self._is_fed:
+        if self.is_fed:
             return
         if not self._peers and (wanted or not was_publisher) and not self.pinned:
             self._on_end(self, "everybody left")
@@ -257,7 +265,9 @@ class Session:
     def _let_go(self) -> None:
         """Start the countdown to the end: grace for a lost publisher, idle time when pinned."""
         limits = self._config.session
-        if self._is_fed or (self.pinned and self._has_outlets):
+        if self._publisher is not None and not self._is_over:
+            return  # another came while the last one was being closed
+        if self.pinned and self._has_outlets:
             return
         if self.pinned and (self._peers or not limits.idle_s):
             return
@@ -396,7 +406,7 @@ class Session:
 
     @property
     def _has_outlets(self) -> bool:
-        return self.recordings.active or len(self.sinks) > 0
+        return self.recordings.active or self.sinks.active
 
     def _outlets_changed(self) -> None:
         """A recording or a sink keeps a session that was made ahead as a peer does."""
