@@ -8,7 +8,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from lightmill.config import PreviewConfig
-from lightmill.errors import Closed, FieldError, InvalidInput, LimitReached, SessionNotFound
+from lightmill.errors import FieldError, InvalidInput, LightmillError, LimitReached
 from lightmill.session.host import PreviewRequest
 from lightmill.signaling.bodies import path_name
 from lightmill.signaling.keys import CONFIG, HOST, PREVIEWS
@@ -43,8 +43,8 @@ async def _stream(request: web.Request, name: str, wish: PreviewRequest) -> web.
     host = request.app[HOST]
     picture = await host.preview(name, wish, 0)
     response = web.StreamResponse(headers=HEADERS)
-    # What is written when the client has gone, the session has ended or the server stops is lost.
-    with suppress(ConnectionError, TimeoutError, Closed, SessionNotFound):
+    # Once the answer has begun no error can follow it: whatever happens ends the stream.
+    with suppress(ConnectionError, TimeoutError, LightmillError):
         await response.prepare(request)
         await response.write(f"--{BOUNDARY}\r\n".encode())
         while True:
