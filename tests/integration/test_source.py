@@ -262,15 +262,15 @@ async def test_a_stream_without_one_picture_yet_is_tried_again(server, folder):
 
 
 async def test_a_refused_peer_does_not_end_what_a_source_keeps(server, peer, folder):
-    http = await server(sources={"dir": str(folder)})
+    http = await server(sources={"dir": str(folder)}, session={"publisher_takeover": False})
     publisher = await peer(http).whip("tv", NumberedTrack())
-    await http.put("/sessions/tv/source", json={"url": "clip.mp4", "loop": True})
-    await publisher.aclose()
-    await session_until(http, "tv", is_in("connected"))
-    refused = await http.post(
-        "/whep/tv", data="v=0", headers={"Content-Type": "application/sdp"}
-    )
-    assert refused.status in (400, 422)
+    viewer = await peer(http).whep("tv")
+    await publisher.delete()
+    source = {"url": "clip.mp4", "loop": True}
+    assert (await http.put("/sessions/tv/source", json=source)).status == 200
+    await viewer.delete()
+    with pytest.raises(AssertionError, match="publisher_present"):
+        await peer(http).whip("tv", NumberedTrack())
     assert (await http.get("/sessions/tv")).status == 200
 
 
