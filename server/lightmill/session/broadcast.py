@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from time import monotonic
+from typing import Any
 
 from lightmill.config import MediaConfig
 from lightmill.media.frames import MediaFrame
@@ -59,6 +60,19 @@ class Broadcast:
     @property
     def lanes(self) -> list[Lane]:
         return [lane for renditions in self._codecs.values() for lane in renditions.lanes]
+
+    def describe(self, now: float) -> dict[str, Any]:
+        """The ``output`` of a SESSION."""
+        last, fps, lanes = self.last and self.last.frame, self.rate.value(now), self.lanes
+        return {
+            "width": last and last.width,
+            "height": last and last.height,
+            "fps": None if fps is None else round(fps, 2),
+            "frames": self.frames,
+            "codecs": sorted({lane.codec for lane in lanes}),
+            "renditions": [lane.describe() for lane in lanes],
+            "bitrate_bps": max((lane.bitrate_bps for lane in lanes), default=None),
+        }
 
     def join(self, codec: str) -> Viewer:
         """Add a viewer that takes ``codec``."""

@@ -13,11 +13,11 @@ from lightmill.media.frames import MediaFrame
 from lightmill.media.rtp import RtpPacket
 from lightmill.media.source import SourceSpec
 from lightmill.media.stills import encode_jpeg, encode_png
-from lightmill.metrics import Rate
 from lightmill.session.brief import brief_session
 from lightmill.session.broadcast import Broadcast
 from lightmill.session.data_push import DataPush
 from lightmill.session.host import ImageFormat, PeerAnswer, PeerRequest, PeerRole, SnapshotOf
+from lightmill.session.intake import Intake
 from lightmill.session.peer import Peer
 from lightmill.session.preview import Previews
 from lightmill.session.production import Production
@@ -29,8 +29,6 @@ from lightmill.session.wish import MAIN, ChainWish
 
 logger = logging.getLogger(__name__)
 
-STALLED_AFTER_S = 2.0
-"""Without a frame for this long a publisher counts as silent."""
 FAREWELL_S = 0.05
 """Time for the last message on the control channels to leave."""
 
@@ -61,11 +59,7 @@ class Session:
         self._peers: dict[str, Peer] = {}
         self._publisher: Publisher | None = None
         self._was_published = False
-        self._input = Rate()
-        self._n_frames = 0
-        self._frame_at: float | None = None
-        self._frame_size: tuple[int, int] | None = None
-        self._newest_input: MediaFrame | None = None
+        self._intake = Intake()
         self._n_watching = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._end_timer: asyncio.TimerHandle | None = None
@@ -182,7 +176,7 @@ class Session:
         if source is None:
             raise NotFound(f"{self.name} has no source; PUT one to /sessions/{self.name}/source")
         self._publisher = None
-        self._frame_at = None
+        self._intake.publisher_left()
         await source.aclose("ended by request")
         self._let_go()
         self._announce()
@@ -208,16 +202,10 @@ class Session:
         """Take a frame of the present publisher."""
         if peer is not self._publisher:
             return
-        now = frame.arrival
-        if self._frame_at is None or now - self._frame_at > STALLED_AFTER_S:
+        if self._intake.take(frame):
             asyncio.get_running_loop().call_soon(self._announce)
-        self._n_frames += 1
-        self._frame_at = now
-        self._frame_size = (frame.frame.width, frame.frame.height)
-        self._newest_input = frame
-        self._input.tick(now)
         if frame.rtp_timestamp is not None:
-            self.broadcast.sound.frame_arrived(frame.rtp_timestamp, now)
+            self.broadcast.sound.frame_arrived(frame.rtp_timestamp, frame.arrival)
         self.previews.offer("input", frame)
         self.production.feed(frame)
 
@@ -252,7 +240,7 @@ class Session:
         was_publisher = peer is self._publisher
         if was_publisher:
             self._publisher = None
-            self._frame_at = None
+            self._intake.publisher_left()
         await peer.aclose(reason)
         self._announce()
         if self.is_fed:
@@ -293,7 +281,7 @@ class Session:
 
     async def snapshot(self, of: SnapshotOf, image: ImageFormat) -> bytes:
         """The newest picture that came in or was made. Raises `NotFound` before the first."""
-        last = self._newest_input if of == "input" else self.broadcast.last
+        last = self._intake.newest if of == "input" else self.broadcast.last
         if last is None:
             raise NotFound(f"{self.name} has no {of} picture yet; try again when it is live")
         return await asyncio.to_thread(encode_png if image == "png" else encode_jpeg, last.frame)
@@ -310,8 +298,7 @@ class Session:
             return "live" if watched else "paused"
         if self._publisher is None:
             return "grace" if self._was_published else "waiting"
-        fresh = self._frame_at is not None and monotonic() - self._frame_at < STALLED_AFTER_S
-        return "live" if fresh else "waiting"
+        return "live" if self._intake.is_fresh(monotonic()) else "waiting"
 
     def _card(self) -> tuple[str, list[str]] | None:
         """Title and lines to show while there is no picture."""
@@ -329,7 +316,6 @@ class Session:
     def describe(self) -> dict[str, Any]:
         """The SESSION of ``docs/protocol.md``."""
         now, broadcast, publisher = monotonic(), self.broadcast, self._publisher
-        last = broadcast.last.frame if broadcast.last else None
         return {
             "name": self.name,
             "state": self.state,
@@ -341,22 +327,8 @@ class Session:
             "publisher": publisher and publisher.describe(),
             "viewers": self.n_viewers,
             "created_s_ago": round(now - self._created, 3),
-            "input": {
-                "width": self._frame_size and self._frame_size[0],
-                "height": self._frame_size and self._frame_size[1],
-                "fps": _rounded(self._input.value(now)),
-                "frames": self._n_frames,
-                "dropped": self.production.dropped,
-            },
-            "output": {
-                "width": last and last.width,
-                "height": last and last.height,
-                "fps": _rounded(broadcast.rate.value(now)),
-                "frames": broadcast.frames,
-                "codecs": sorted({lane.codec for lane in broadcast.lanes}),
-                "renditions": [lane.describe() for lane in broadcast.lanes],
-                "bitrate_bps": max((lane.bitrate_bps for lane in broadcast.lanes), default=None),
-            },
+            "input": self._intake.describe(now, self.production.dropped),
+            "output": broadcast.describe(now),
             "audio": broadcast.sound.describe(now),
             "data": self._data.describe(),
             "recording": self.recordings.describe(),
@@ -448,7 +420,3 @@ class Session:
         await self.production.aclose()
         await self.broadcast.aclose()
         logger.info("%s: ended: %s", self.name, reason)
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)

@@ -122,4 +122,4 @@ def test_a_taker_that_stays_full_costs_a_keyframe_each_interval_and_no_more(take
     taker.full = False
     for number in range(31, 41):
         lane.send(number / 10)
-    assert [frame for frame in taker.seen if frame[1] > 0][0] == ("a", 3.2, True)
+    assert next(frame for frame in taker.seen if frame[1] > 0) == ("a", 3.2, True)
