@@ -11,6 +11,9 @@ import av
 import pytest
 from aiohttp import ClientError, MultipartReader
 
+from lightmill.errors import LimitReached
+from lightmill.session.host import PreviewPicture, PreviewRequest
+from lightmill.session.local import LocalSessionHost
 from tests.integration.clips import write_clip
 from tests.integration.peers import read_number
 
@@ -71,6 +74,20 @@ async def test_pictures_decode_and_move(http):
     async with preview(http, "?of=input&width=160") as reader:
         picture = await reader.picture()
         assert (picture.width, picture.height) == (160, 120)
+
+
+async def test_an_error_after_the_beginning_ends_the_stream_and_is_not_in_it(http, monkeypatch):
+    whole = LocalSessionHost.preview
+
+    async def once(host: Any, name: str, request: PreviewRequest, after: int) -> PreviewPicture:
+        if after:
+            raise LimitReached("as many as there may be are looked at")
+        return await whole(host, name, request, after)
+
+    monkeypatch.setattr(LocalSessionHost, "preview", once)
+    async with http.get("/sessions/tv/preview.mjpeg") as reply:
+        body = await reply.read()
+    assert body.count(b"image/jpeg") == 1 and body.endswith(b"\r\n--picture\r\n")
 
 
 async def test_it_is_never_made_larger(http):

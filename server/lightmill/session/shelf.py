@@ -81,7 +81,7 @@ class Shelf:
         total = sum(status.st_size for _, status in self._regular())
         if total >= self._config.max_bytes:
             raise LimitReached(
-                f"all recordings together have {total} bytes; delete some or raise recording.max_bytes"
+                f"all files of recording.dir have {total} bytes; delete some or raise recording.max_bytes"
             )
         try:
             free = shutil.disk_usage(self.directory).free
