@@ -61,7 +61,7 @@ class BackgroundConfig(BasePipelineConfig):
         default="",
         max_length=images.MAX_URL_LENGTH,
         description="For image: a PNG or JPEG of at most 96 kB and 1920x1080 as a data: URL",
-        json_schema_extra=ui_field_config(order=4, component="image", label="Image"),
+        json_schema_extra=ui_field_config(order=4, label="Image", file="image/png,image/jpeg"),
     )
     model: segmentation.ModelName = Field(
         default="landscape",
