@@ -175,7 +175,7 @@ function follow(session) {
 
 async function start() {
   wanted = true;
-  element("start").disabled = true;
+  element("start").disabled = element("empty").hidden = true;
   say(strings.connecting);
   try {
     const choice = {
