@@ -115,8 +115,8 @@ export class SettingField extends HTMLElement {
   /** Pictures become a `data:` URL, all else is taken as text. @param {File} file */
   async #read(file) {
     try {
-      const picture = this.#field.file?.startsWith("image/");
-      this.#commit(picture ? await imageUrl(file, this.#field.maxLength) : await file.text());
+      const image = this.#field.file?.startsWith("image/");
+      this.#commit(image ? await imageUrl(file, this.#field.maxLength) : await file.text());
     } catch {
       this.error = strings.unreadable(file.name);
     }
