@@ -78,7 +78,7 @@ function stageSender(stage) {
 
 /** @param {unknown} error */
 function report(error) {
-  if (error instanceof ApiError && error.code === "closed") return; // the end of the connection is told elsewhere
+  if (error instanceof ApiError && error.status === 0 && error.code === "closed") return; // its end is told elsewhere
   if (error instanceof ApiError && form.refuse(error.fields)) return;
   const known = error instanceof ApiError || error instanceof SourceError || error instanceof Error;
   let text = known ? error.message : String(error);
