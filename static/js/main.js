@@ -6,7 +6,7 @@ import { Peer } from "./client/peer.js";
 import { Revival } from "./client/revival.js";
 import { ChainEditor } from "./components/chain-editor.js";
 import "./components/control-pad.js";
-import { sendSettings } from "./client/send-settings.js";
+import { sendSession, sendSettings } from "./client/send-settings.js";
 import { LoadingBar } from "./components/loading-bar.js";
 import { SettingsForm } from "./components/settings-form.js";
 import { wirePresets } from "./presets.js";
@@ -47,21 +47,25 @@ let abandon = null;
 
 const sender = new Latest(async (settings) => {
   try {
-    const remote = source?.remote;
-    const reply = remote
-      ? await remote.ask({ type: "settings", settings })
-      : peer && (await sendSettings(peer, settings));
-    if (reply) form.confirm(reply.settings);
+    const asked = theServer();
+    if (asked) form.confirm((await sendSettings(asked, settings)).settings);
   } catch (error) {
     report(error);
   }
 });
 
+/** Whom to ask for changes while live: the session of a source has no publisher's channel. */
+function theServer() {
+  return peer && source?.remote ? { control: source.remote, session: "" } : peer;
+}
+
 /** One request at a time for each stage. @param {string} stage */
 function stageSender(stage) {
   const send = async (/** @type {Record<string, any>} */ settings) => {
     try {
-      await peer?.control.ask({ type: "settings", stage, settings });
+      const asked = theServer();
+      if (!asked) return;
+      await sendSettings(asked, settings, stage);
       chain.applied(stage, settings);
     } catch (error) {
       if (!(error instanceof ApiError && chain.refuse(stage, error.fields))) report(error);
@@ -74,6 +78,7 @@ function stageSender(stage) {
 
 /** @param {unknown} error */
 function report(error) {
+  if (error instanceof ApiError && error.status === 0 && error.code === "closed") return; // its end is told elsewhere
   if (error instanceof ApiError && form.refuse(error.fields)) return;
   const known = error instanceof ApiError || error instanceof SourceError || error instanceof Error;
   let text = known ? error.message : String(error);
@@ -135,9 +140,10 @@ function showForm() {
 
 /** Switch while live; the form shows what the server says is running. @param {Record<string, any>} wish */
 async function switchTo(wish) {
-  if (!peer) return;
+  const asked = theServer();
+  if (!asked) return;
   try {
-    const reply = await (source?.remote ?? peer.control).ask({ type: "session", ...wish });
+    const reply = await sendSession(asked, wish);
     follow(reply.session);
     say("");
   } catch (error) {
@@ -169,7 +175,7 @@ function follow(session) {
 
 async function start() {
   wanted = true;
-  element("start").disabled = true;
+  element("start").disabled = element("empty").hidden = true;
   say(strings.connecting);
   try {
     const choice = {

@@ -9,6 +9,7 @@ export const strings = {
   reload: "Reload with these values",
   unset: "unset",
   fromFile: "from a file",
+  unreadable: (/** @type {string} */ name) => `${name} cannot be read. Choose another file.`,
   unavailable: "not available here",
   insecure: (/** @type {string} */ host) =>
     `Browsers give a camera only to secure pages. Open this page as http://localhost or over https (now: ${host}).`,

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from playwright.async_api import Page
+
+from lightmill.pipelines.neural.images import picture_of
 
 pytestmark = pytest.mark.e2e
 
@@ -83,3 +87,25 @@ async def test_a_text_of_several_lines_may_come_from_a_file(page: Page):
     error = page.locator("[data-field=lines] .error", has_text="At most 99 characters")
     await error.wait_for()
     assert await page.evaluate("window.sent.lines") == "blue\n"
+
+
+async def test_a_large_picture_from_a_file_is_scaled_until_it_fits(page: Page):
+    ui = {"category": "configuration", "file": "image/png,image/jpeg", "multiline": True}
+    picture = {"type": "string", "default": "", "maxLength": 20000, "ui": ui}
+    await page.evaluate(DRAW, {"schema": {"properties": {"picture": picture}}, "defaults": {}})
+    noise = np.random.default_rng(2).integers(0, 128, (1200, 1600, 3), dtype=np.uint8)
+    noise[:, 800:, 2] += 127  # OpenCV's order: the right half is redder
+    chooser = page.locator("[data-field=picture] input[type=file]")
+    png = {"name": "beach.png", "mimeType": "image/png"}
+    await chooser.set_input_files({**png, "buffer": cv2.imencode(".png", noise)[1].tobytes()})
+    await page.wait_for_function("() => window.sent.picture")
+    url = await page.evaluate("window.sent.picture")
+    assert len(url) <= 20000
+    made = picture_of(url)
+    assert abs(made.shape[1] / made.shape[0] - 4 / 3) < 0.05
+    middle = made.shape[1] // 2
+    assert made[:, middle:, 0].mean() > made[:, :middle, 0].mean() + 90
+    await chooser.set_input_files({**png, "buffer": b"no picture"})
+    error = page.locator("[data-field=picture] .error", has_text="beach.png cannot be read")
+    await error.wait_for()
+    assert await page.evaluate("window.sent.picture") == url

@@ -30,3 +30,11 @@ def test_no_pipeline_is_named_in_the_page():
     for path in [*ROOT.glob("static/js/**/*.js"), *ROOT.glob("static/*.html")]:
         words = set(re.findall(r"\b[a-z_]+\b", path.read_text()))
         assert not words & names, (path.name, words & names)
+
+
+def test_every_pipeline_is_listed():
+    from lightmill.pipelines.registry import registry
+
+    page = (ROOT / "docs/pipelines/README.md").read_text()
+    listed = set(re.findall(r"^\| \[?`([a-z-]+)`", page, re.MULTILINE))
+    assert {entry.config.pipeline_id for entry in registry().entries()} <= listed

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { sendSettings } from "../../static/js/client/send-settings.js";
+import { sendSession, sendSettings } from "../../static/js/client/send-settings.js";
 
 globalThis.sessionStorage = { getItem: () => "secret" };
 
@@ -37,4 +37,23 @@ test("what the server refuses is an ApiError with its fields", async () => {
   const error = { code: "invalid_settings", message: "line 3", fields: [{ field: "table", message: "line 3" }] };
   globalThis.fetch = async () => new Response(JSON.stringify({ error }), { status: 422 });
   await assert.rejects(sendSettings(peer, { table: "x".repeat(100000) }), { status: 422, fields: error.fields });
+});
+
+test("a stage is named, and long settings of one go to its own path", async () => {
+  const { peer, asked } = peerThatAsks();
+  await sendSettings(peer, { gain: 2 }, "grade-2");
+  assert.deepEqual(asked, [{ type: "settings", stage: "grade-2", settings: { gain: 2 } }]);
+  let asking = "";
+  globalThis.fetch = async (path) => ((asking = path), new Response(JSON.stringify({ settings: {} })));
+  await sendSettings(peer, { table: "x".repeat(100000) }, "grade-2");
+  assert.equal(asking, "/sessions/my%20show/stages/grade-2/settings");
+});
+
+test("a chain with long settings goes by HTTP and gives the session", async () => {
+  const { peer, asked } = peerThatAsks();
+  await sendSession(peer, { pipeline: "gray" });
+  assert.deepEqual(asked, [{ type: "session", pipeline: "gray" }]);
+  const wish = { preprocessors: [{ id: "grade", settings: { cube: "x".repeat(100000) } }] };
+  globalThis.fetch = async (path, options) => new Response(JSON.stringify({ name: path, got: JSON.parse(options.body) }));
+  assert.deepEqual(await sendSession(peer, wish), { session: { name: "/sessions/my%20show", got: wish } });
 });

@@ -66,7 +66,8 @@ def ui_field_config(
 
     ``component`` groups fields into one block; ``modes`` hides the field in other modes;
     ``is_load_param`` freezes it while the pipeline runs. A text with ``multiline`` gets several
-    lines, and one with ``file`` (such as ``".cube"``) can be read from a file of that ending.
+    lines, and one with ``file`` (such as ``".cube"``) can be read from a file of that ending. Of
+    ``"image/png,image/jpeg"`` the page makes a ``data:`` URL, scaled to fit ``max_length``.
     """
     optional = {"order": order, "component": component, "label": label, "file": file}
     ui: dict[str, Any] = {"category": category, "is_load_param": is_load_param}

@@ -6,7 +6,7 @@ const REPLY_TIMEOUT_MS = 15000;
 export class Control extends EventTarget {
   #channel;
   #next = 1;
-  /** @type {Map<number, {resolve: (message: any) => void, reject: (error: Error) => void, timer: number}>} */
+  /** @type {Map<number, {resolve: (message: any) => void, reject: (error: Error) => void, timer: any}>} */
   #waiting = new Map();
 
   /** @param {RTCDataChannel} channel */
@@ -21,18 +21,32 @@ export class Control extends EventTarget {
     return this.#channel.readyState === "open";
   }
 
-  /** @param {Record<string, any>} message @returns {Promise<any>} the reply; rejects with ApiError */
+  /**
+   * What is asked while the session is being opened waits for the channel.
+   * @param {Record<string, any>} message @returns {Promise<any>} the reply; rejects with ApiError
+   */
   ask(message) {
-    if (!this.open) return Promise.reject(new ApiError(0, { code: "closed", message: "Not connected." }));
+    const state = this.#channel.readyState;
+    if (state !== "open" && state !== "connecting") {
+      return Promise.reject(new ApiError(0, { code: "closed", message: "Not connected." }));
+    }
     const id = this.#next++;
     return new Promise((resolve, reject) => {
-      const timer = window.setTimeout(() => {
-        this.#waiting.delete(id);
-        reject(new ApiError(0, { code: "timeout", message: "The server did not reply." }));
-      }, REPLY_TIMEOUT_MS);
-      this.#waiting.set(id, { resolve, reject, timer });
-      this.#channel.send(JSON.stringify({ ...message, id }));
+      this.#waiting.set(id, { resolve, reject, timer: undefined });
+      if (state === "open") this.#send(id, message);
+      else this.#channel.addEventListener("open", () => this.#send(id, message), { once: true });
     });
+  }
+
+  /** @param {number} id @param {Record<string, any>} message */
+  #send(id, message) {
+    const waiting = this.#waiting.get(id);
+    if (!waiting) return;
+    waiting.timer = setTimeout(() => {
+      this.#waiting.delete(id);
+      waiting.reject(new ApiError(0, { code: "timeout", message: "The server did not reply." }));
+    }, REPLY_TIMEOUT_MS);
+    this.#channel.send(JSON.stringify({ ...message, id }));
   }
 
   /** @param {Record<string, any>} message */

@@ -48,9 +48,9 @@ export class RemoteSource {
   }
 
   /** As the control channel of a publisher does. @param {Record<string, any>} message @returns {Promise<any>} */
-  async ask({ type, settings, ...choice }) {
+  async ask({ type, stage = "main", settings, ...choice }) {
     const path = pathOf(this.#session);
-    if (type === "settings") return sendJson("PATCH", `${path}/settings`, settings);
+    if (type === "settings") return sendJson("PATCH", `${path}/stages/${encodeURIComponent(stage)}/settings`, settings);
     return { session: await sendJson("PATCH", path, settings ? { ...choice, settings } : choice) };
   }
 

@@ -124,7 +124,7 @@ export class ChainEditor extends HTMLElement {
       this.#wish(changed(this.#chain, stage.id, { enabled: enabled.checked }));
     });
     const label = document.createElement("label");
-    label.append(enabled, ` ${name}`);
+    label.append(enabled, name);
     const cost = document.createElement("span");
     cost.className = "cost";
     const move = (/** @type {-1|1} */ step) => this.#wish(moved(this.#chain, stage.id, step));

@@ -1,5 +1,6 @@
 /** One setting: label, native control, description, error. */
 import { format, parse, problemWith, sliderRange } from "../client/schema.js";
+import { imageUrl } from "../image-url.js";
 import { strings } from "../strings.js";
 
 /** @typedef {import("../client/schema.js").Field} Field */
@@ -99,15 +100,26 @@ export class SettingField extends HTMLElement {
     area.spellcheck = false;
     this.#add(row, area, id);
     if (this.#field.file === null) return;
+    if (this.#field.file.startsWith("image/")) area.rows = 1;
     const chooser = input("file");
     chooser.accept = this.#field.file;
     chooser.setAttribute("aria-label", `${this.#field.label}: ${strings.fromFile}`);
     chooser.addEventListener("change", async () => {
       const file = chooser.files?.[0];
-      if (file) this.#commit(await file.text());
+      if (file) await this.#read(file);
       chooser.value = ""; // the same file may be chosen again after it was changed
     });
     row.append(chooser);
+  }
+
+  /** Pictures become a `data:` URL, all else is taken as text. @param {File} file */
+  async #read(file) {
+    try {
+      const image = this.#field.file?.startsWith("image/");
+      this.#commit(image ? await imageUrl(file, this.#field.maxLength) : await file.text());
+    } catch {
+      this.error = strings.unreadable(file.name);
+    }
   }
 
   #select() {

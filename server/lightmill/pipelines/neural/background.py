@@ -60,8 +60,9 @@ class BackgroundConfig(BasePipelineConfig):
     backdrop_image: str = Field(
         default="",
         max_length=images.MAX_URL_LENGTH,
-        description="For image: a PNG or JPEG of at most 96 kB and 1920x1080 as a data: URL",
-        json_schema_extra=ui_field_config(order=4, component="image", label="Image"),
+        description="For image: a PNG or JPEG as a data: URL, at most 96 kB and 1920x1080; "
+        "a larger one that is chosen on the page is scaled",
+        json_schema_extra=ui_field_config(order=4, label="Image", file="image/png,image/jpeg"),
     )
     model: segmentation.ModelName = Field(
         default="landscape",
