@@ -13,9 +13,9 @@ from pydantic import Field
 
 from lightmill.hookspecs import hookimpl
 from lightmill.metrics import Throttle
-from lightmill.pipelines.artifacts import Artifact, Files
+from lightmill.pipelines.artifacts import Artifact
 from lightmill.pipelines.config import BasePipelineConfig, ModeDefaults, UsageType, ui_field_config
-from lightmill.pipelines.contract import Pipeline, Requirements
+from lightmill.pipelines.contract import Pipeline
 from lightmill.pipelines.neural import face_lines, face_net
 from lightmill.pipelines.neural.cover import Cover
 from lightmill.pipelines.neural.detector import Detection
@@ -24,11 +24,11 @@ from lightmill.pipelines.neural.frames import (
     relative,
     relative_box,
     smoothing_hz,
-    to_array,
     to_tensor,
 )
 from lightmill.pipelines.neural.hiding import hide, hide_all
-from lightmill.pipelines.neural.model_files import load_networks, networks_of
+from lightmill.pipelines.neural.landmarks import LandmarkPipeline
+from lightmill.pipelines.neural.model_files import networks_of
 from lightmill.pipelines.neural.region import Region
 from lightmill.pipelines.neural.tracking import Track, Tracker, regions_of
 from lightmill.pipelines.opencv import cv2
@@ -124,7 +124,7 @@ class FaceConfig(BasePipelineConfig):
     )
 
 
-class Face(Pipeline):
+class Face(LandmarkPipeline):
     """Follows faces by their mesh; while it hides them, detectors look at every frame as well."""
 
     def __init__(
@@ -134,7 +134,6 @@ class Face(Pipeline):
         self._net = face_net.FaceNet(networks_of(components))
         self._tracker = Tracker(self._regions, self._net.look, DETECT_EVERY)
         self._cover = Cover()
-        self._size: tuple[int, ...] = ()
         self._looks = 0
         self._min_score = 0.5
         self._found: list[Detection] | None = None
@@ -145,21 +144,12 @@ class Face(Pipeline):
     def get_config_class(cls) -> type[FaceConfig]:
         return FaceConfig
 
-    @classmethod
-    def load_components(
-        cls, config: BasePipelineConfig, device: torch.device, files: Files
-    ) -> object | None:
-        return load_networks(config.artifacts, files)
-
-    def prepare(self, **kwargs: Any) -> Requirements | None:
-        return Requirements(input_size=1)
+    def _forget(self) -> None:
+        self._tracker.reset()
+        self._cover = Cover()
 
     def __call__(self, **kwargs: Any) -> dict[str, Any]:
-        picture = to_array(kwargs["video"][0])
-        if picture.shape != self._size or kwargs.get("init_cache"):
-            self._size = picture.shape
-            self._tracker.reset()
-            self._cover = Cover()
+        picture = self._picture_of(kwargs)
         if kwargs["effect"] in PRIVACY:
             tracks, drawn = self._hide(picture, kwargs)
         else:

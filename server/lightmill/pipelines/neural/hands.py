@@ -10,13 +10,14 @@ import torch
 from pydantic import Field
 
 from lightmill.hookspecs import hookimpl
-from lightmill.pipelines.artifacts import Artifact, Files
+from lightmill.pipelines.artifacts import Artifact
 from lightmill.pipelines.config import BasePipelineConfig, ModeDefaults, UsageType, ui_field_config
-from lightmill.pipelines.contract import Pipeline, Requirements
+from lightmill.pipelines.contract import Pipeline
 from lightmill.pipelines.neural import hand_net
 from lightmill.pipelines.neural.drawing import Colour, draw_dots, draw_lines, line_width, write
-from lightmill.pipelines.neural.frames import relative, smoothing_hz, to_array, to_tensor
-from lightmill.pipelines.neural.model_files import load_networks, networks_of
+from lightmill.pipelines.neural.frames import relative, smoothing_hz, to_tensor
+from lightmill.pipelines.neural.landmarks import LandmarkPipeline
+from lightmill.pipelines.neural.model_files import networks_of
 from lightmill.pipelines.neural.region import Region
 from lightmill.pipelines.neural.tracking import Track, Tracker, regions_of
 
@@ -89,7 +90,7 @@ class HandsConfig(BasePipelineConfig):
     )
 
 
-class Hands(Pipeline):
+class Hands(LandmarkPipeline):
     """Follows each hand by its points; palms are looked for when one is missing."""
 
     def __init__(
@@ -99,27 +100,17 @@ class Hands(Pipeline):
         self._net = hand_net.HandNet(networks_of(components))
         self._tracker = Tracker(self._regions, self._net.look, DETECT_EVERY)
         self._right: dict[int, float] = {}
-        self._size: tuple[int, ...] = ()
         self._min_score = 0.5
 
     @classmethod
     def get_config_class(cls) -> type[HandsConfig]:
         return HandsConfig
 
-    @classmethod
-    def load_components(
-        cls, config: BasePipelineConfig, device: torch.device, files: Files
-    ) -> object | None:
-        return load_networks(config.artifacts, files)
-
-    def prepare(self, **kwargs: Any) -> Requirements | None:
-        return Requirements(input_size=1)
+    def _forget(self) -> None:
+        self._tracker.reset()
 
     def __call__(self, **kwargs: Any) -> dict[str, Any]:
-        picture = to_array(kwargs["video"][0])
-        if picture.shape != self._size or kwargs.get("init_cache"):
-            self._size = picture.shape
-            self._tracker.reset()
+        picture = self._picture_of(kwargs)
         self._min_score = kwargs["min_score"]
         cutoffs = smoothing_hz(kwargs["smoothing"])
         tracks = self._tracker(picture, kwargs["max_hands"], *cutoffs)

@@ -11,13 +11,14 @@ import torch
 from pydantic import Field
 
 from lightmill.hookspecs import hookimpl
-from lightmill.pipelines.artifacts import Artifact, Files
+from lightmill.pipelines.artifacts import Artifact
 from lightmill.pipelines.config import BasePipelineConfig, ModeDefaults, UsageType, ui_field_config
-from lightmill.pipelines.contract import Pipeline, Requirements
+from lightmill.pipelines.contract import Pipeline
 from lightmill.pipelines.neural import pose_net
 from lightmill.pipelines.neural.drawing import Colour, Lines, draw_dots, draw_lines, line_width
-from lightmill.pipelines.neural.frames import relative, smoothing_hz, to_array, to_tensor
-from lightmill.pipelines.neural.model_files import load_networks, networks_of
+from lightmill.pipelines.neural.frames import relative, smoothing_hz, to_tensor
+from lightmill.pipelines.neural.landmarks import LandmarkPipeline
+from lightmill.pipelines.neural.model_files import networks_of
 from lightmill.pipelines.neural.person_mask import shade
 from lightmill.pipelines.neural.pose_net import Body
 from lightmill.pipelines.neural.region import Region
@@ -104,7 +105,7 @@ class PoseConfig(BasePipelineConfig):
     )
 
 
-class Pose(Pipeline):
+class Pose(LandmarkPipeline):
     """Follows one person by the joints; people are looked for when nobody is followed."""
 
     def __init__(
@@ -113,27 +114,17 @@ class Pose(Pipeline):
         super().__init__(device=device, components=components, **settings)
         self._net = pose_net.PoseNet(networks_of(components))
         self._tracker = Tracker(self._regions, self._net.look, DETECT_EVERY, SURE)
-        self._size: tuple[int, ...] = ()
         self._min_score = 0.5
 
     @classmethod
     def get_config_class(cls) -> type[PoseConfig]:
         return PoseConfig
 
-    @classmethod
-    def load_components(
-        cls, config: BasePipelineConfig, device: torch.device, files: Files
-    ) -> object | None:
-        return load_networks(config.artifacts, files)
-
-    def prepare(self, **kwargs: Any) -> Requirements | None:
-        return Requirements(input_size=1)
+    def _forget(self) -> None:
+        self._tracker.reset()
 
     def __call__(self, **kwargs: Any) -> dict[str, Any]:
-        picture = to_array(kwargs["video"][0])
-        if picture.shape != self._size or kwargs.get("init_cache"):
-            self._size = picture.shape
-            self._tracker.reset()
+        picture = self._picture_of(kwargs)
         self._min_score = kwargs["min_score"]
         tracks = self._tracker(picture, 1, *smoothing_hz(kwargs["smoothing"]))
         bodies = [track.sighting.extra for track in tracks]
