@@ -357,6 +357,21 @@ async def test_a_playlist_from_the_network_does_not_read_this_disk(server, folde
         assert asked and session["input"]["frames"] == 0
 
 
+async def test_a_playlist_of_its_own_server_is_shown(server, folder):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith(".ts"):
+            return web.FileResponse(folder / "live.ts")
+        lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:2", "#EXTINF:2,", "live.ts"]
+        text = "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+        return web.Response(text=text, content_type="application/vnd.apple.mpegurl")
+
+    write_clip(folder / "live.ts", N_FRAMES, FPS)
+    async with web_server(answer) as url:
+        http = await server()
+        await http.post("/sessions", json={"name": "tv", "source": {"url": f"{url}/a.m3u8"}})
+        await session_until(http, "tv", lambda s: s["input"]["frames"] > N_FRAMES // 2)
+
+
 async def test_fifty_sources_leave_no_thread(server, folder):
     http = await server(sources={"dir": str(folder)})
     await http.post("/sessions", json={"name": "tv"})
